@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034
+# The machine that the guests run on.  This is the one place that names its
+# devices; VM_* variables change it for one run.
+
+VM_MEMORY=${VM_MEMORY:-4G}
+VM_CPUS=${VM_CPUS:-2}
+# Devices by name, in this order, each behind a root port of its own but for
+# edu, which is a conventional PCI device of the root complex.
+VM_DEVICES=${VM_DEVICES:-nvme edu}
+# Arguments of intel-iommu, or "none" for a machine without an IOMMU.
+VM_IOMMU=${VM_IOMMU:-intremap=on,caching-mode=off}
+
+# device NAME SLOT DISK: QEMU's arguments for one device, a line each.
+machine_device() {
+	local port="pcie-root-port,id=port$2,bus=pcie.0,chassis=$2,addr=0x$2.0"
+	case $1 in
+	nvme)
+		printf '%s\n' -device "$port" \
+			-drive "if=none,id=disk$2,format=raw,snapshot=on,file=$3" \
+			-device "nvme,serial=iommufd$2,drive=disk$2,bus=port$2"
+		;;
+	edu)
+		printf '%s\n' -device "edu,bus=pcie.0,addr=0x$2.0"
+		;;
+	igb | e1000e)
+		printf '%s\n' -device "$port" \
+			-netdev "hubport,id=net$2,hubid=0" \
+			-device "$1,netdev=net$2,bus=port$2,romfile=,mac=52:54:00:00:00:0$2"
+		;;
+	*)
+		say "the machine has no device '$1'"
+		return 1
+		;;
+	esac
+}
+
+# machine DISK: all of QEMU's arguments that make the machine, a line each.
+machine() {
+	local name slot=3
+	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
+		-m "$VM_MEMORY"
+	if [ "$VM_IOMMU" != none ]; then
+		printf '%s\n' -device "intel-iommu,$VM_IOMMU"
+	fi
+	for name in $VM_DEVICES; do
+		machine_device "$name" "$slot" "$1" || return 1
+		slot=$((slot + 1))
+	done
+}
+
+# The same devices as the guest's init sees them: vendor:device, to be bound
+# to vfio-pci.
+machine_ids() {
+	local name
+	for name in $VM_DEVICES; do
+		case $name in
+		nvme) echo 1b36:0010 ;;
+		edu) echo 1234:11e8 ;;
+		igb) echo 8086:10c9 ;;
+		e1000e) echo 8086:10d3 ;;
+		esac
+	done | sort -u
+}
+
+# What a report of the kernel's checkers looks like in its log.
+KERNEL_REPORTS='WARNING: |BUG: |kernel BUG at|Oops|general protection fault|'
+KERNEL_REPORTS+='Kernel panic|possible (recursive|circular|irq)|inconsistent lock|'
+KERNEL_REPORTS+='bad unlock balance|suspicious RCU usage|KASAN: |UBSAN: |KCSAN: |'
+KERNEL_REPORTS+='kmemleak: [1-9]|unreferenced object|refcount_t: |list_(add|del) corruption|'
+KERNEL_REPORTS+='INFO: (task|rcu|possible)|rcu: INFO|detected stall|soft lockup|hard LOCKUP|'
+KERNEL_REPORTS+='sleeping function called|scheduling while atomic|ODEBUG: |'
+KERNEL_REPORTS+='Unable to handle kernel|stack guard page|cut here|page allocation failure'

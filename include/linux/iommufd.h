@@ -546,7 +546,8 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
  *
  * Context: May sleep to take a rwsem, so threaded interrupt handlers at most.
  * Return: 0; -EOPNOTSUPP if user space has not made a queue of this type,
- * -EINVAL for an empty event, -EOVERFLOW or -ENOMEM if the event was lost.
+ * -EINVAL for an empty event. An event that finds the queue full, or no memory,
+ * is lost; user space learns that from the queue, and the return value is 0.
  */
 int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
 				enum iommu_veventq_type type, void *event_data,

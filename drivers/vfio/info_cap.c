@@ -31,6 +31,16 @@ static struct vfio_info_cap_header *info_cap_at(struct vfio_info_cap *chain,
 	return (void *)chain->buf + offset;
 }
 
+/* The buffer with @bytes more at its end, or NULL; then it is as it was. */
+static void *info_cap_grow(struct vfio_info_cap *chain, size_t bytes)
+{
+	size_t total;
+
+	if (check_add_overflow(chain->size, bytes, &total))
+		return NULL;
+	return krealloc(chain->buf, total, GFP_KERNEL);
+}
+
 /**
  * vfio_info_cap_add - Append an empty capability to a chain
  * @chain: The chain; zeroed before the first call
@@ -52,7 +62,7 @@ struct vfio_info_cap_header *vfio_info_cap_add(struct vfio_info_cap *chain,
 	size_t padded = ALIGN(size, INFO_CAP_ALIGN);
 	void *buf;
 
-	buf = krealloc(chain->buf, size_add(chain->size, padded), GFP_KERNEL);
+	buf = info_cap_grow(chain, padded);
 	if (!buf) {
 		kfree(chain->buf);
 		*chain = (struct vfio_info_cap){};

@@ -115,8 +115,8 @@ static void failed_add_frees_the_chain(struct kunit *test)
 	cap = vfio_info_cap_add(&caps, sizeof(*cap), 1, 1);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, cap);
 
-	/* So much that the sum of the sizes saturates. */
-	cap = vfio_info_cap_add(&caps, SIZE_MAX - 15, 2, 1);
+	/* So much that the sum of the sizes wraps. */
+	cap = vfio_info_cap_add(&caps, SIZE_MAX - 7, 2, 1);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(cap), -ENOMEM);
 	KUNIT_EXPECT_NULL(test, caps.buf);
 	KUNIT_EXPECT_EQ(test, caps.size, 0);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * What belongs to one open /dev/iommu.
+ */
+#ifndef __IOMMUFD_CTX_H
+#define __IOMMUFD_CTX_H
+
+#include <linux/maple_tree.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/xarray.h>
+#include "memory/memlock.h"
+#include "object.h"
+#include "report.h"
+
+struct file;
+struct iommufd_ioas;
+
+/**
+ * struct iommufd_ctx - an open /dev/iommu
+ * @file: its file; bound devices, accesses and event fds hold a reference, so the
+ *	  context lives as long as they do
+ * @objects: everything with an ID
+ * @log: refusals
+ * @accounts: who pays for pinned memory
+ * @creation_lock: read: making an IOAS; write: CHANGE_PROCESS, which must see all
+ * @groups: &struct iommufd_group by iommu_group ID; its xa_lock protects the groups'
+ *	    last reference
+ * @mt_mmap: &struct iommufd_mmap_area by file offset; see mmap_area.h
+ * @sw_msi_lock: protects @sw_msi_list, @sw_msi_id and the maps of groups and HWPTs
+ * @sw_msi_list: &struct iommufd_sw_msi_map; see sw_msi.h
+ * @sw_msi_id: next ID on @sw_msi_list
+ * @vfio_ioas: IOAS of the container ioctls, not a reference; objects.table's lock
+ */
+struct iommufd_ctx {
+	struct file *file;
+	struct iommufd_objects objects;
+	struct iommufd_log log;
+	struct iommufd_accounts accounts;
+	struct rw_semaphore creation_lock;
+	struct xarray groups;
+	struct maple_tree mt_mmap;
+	struct mutex sw_msi_lock; /* MSI pages of the file */
+	struct list_head sw_msi_list;
+	unsigned int sw_msi_id;
+	struct iommufd_ioas *vfio_ioas;
+};
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * The physical pages of a piece of memory, as runs of contiguous page frame
+ * numbers: 8 bytes a run however long it is, one run inline without an
+ * allocation, indexable by page number.
+ *
+ * Pure data structure: no locks, no reference on any page.
+ */
+#ifndef __IOMMUFD_LIB_PFN_RUNS_H
+#define __IOMMUFD_LIB_PFN_RUNS_H
+
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+/**
+ * struct pfn_run - contiguous page frames
+ * @pfn: first page frame number
+ * @npages: number of pages, never zero
+ */
+struct pfn_run {
+	unsigned long pfn;
+	unsigned long npages;
+};
+
+struct pfn_chunk;
+
+/**
+ * struct pfn_runs - page frames of pages 0 to @npages - 1
+ * @npages: pages held
+ * @nruns: runs held
+ * @nchunks: chunks in @chunks; zero while the only run is inline
+ *
+ * All zero bytes is a valid empty object.
+ */
+struct pfn_runs {
+	unsigned long npages;
+	unsigned int nruns;
+	unsigned int nchunks;
+	union {
+		u64 inline_run;
+		struct pfn_chunk **chunks;
+	};
+};
+
+static inline void pfn_runs_init(struct pfn_runs *runs)
+{
+	*runs = (struct pfn_runs){};
+}
+
+/*
+ * pfn_runs_append() adds @npages page frames from @pfn at the end, merging with
+ * the last run where contiguous; -ENOMEM (nothing changed).  @gfp is normally
+ * GFP_KERNEL_ACCOUNT: the user pays for the description of the user's pages.
+ *
+ * pfn_runs_append_pages() does the same for an array of struct page pointers
+ * of pages that lie in any order: it finds the contiguous stretches.  Returns 0
+ * or -ENOMEM, then the first *@done pages were added.
+ *
+ * pfn_runs_split() moves the pages from @at on to @tail, which is empty before;
+ * 0 < @at < runs->npages.  -ENOMEM: nothing changed.
+ *
+ * pfn_runs_join() appends all of @tail to @runs and empties @tail; -ENOMEM:
+ * nothing changed.
+ *
+ * pfn_runs_clear() empties and frees; cannot fail.
+ */
+int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
+		    unsigned long npages, gfp_t gfp);
+int pfn_runs_append_pages(struct pfn_runs *runs, struct page **pages,
+			  unsigned long npages, gfp_t gfp, unsigned long *done);
+int pfn_runs_split(struct pfn_runs *runs, unsigned long at,
+		   struct pfn_runs *tail, gfp_t gfp);
+int pfn_runs_join(struct pfn_runs *runs, struct pfn_runs *tail, gfp_t gfp);
+void pfn_runs_clear(struct pfn_runs *runs);
+
+/**
+ * struct pfn_runs_iter - position in a walk over a part of the runs
+ * @run: the current piece, clipped to the part walked
+ *
+ * Other members are private to pfn_runs.c.
+ */
+struct pfn_runs_iter {
+	struct pfn_run run;
+	/* private: */
+	const struct pfn_runs *runs;
+	unsigned long left;
+	unsigned int chunk;
+	unsigned int slot;
+};
+
+/*
+ * Walk pages @first to @first + @npages - 1, which all exist (first + npages <=
+ * runs->npages, npages > 0).  pfn_runs_first() finds the start in O(log chunks)
+ * plus the runs of one chunk; pfn_runs_next() is O(1).  Both return false at the
+ * end.  Neighbouring pieces returned need not be merged maximally.
+ */
+bool pfn_runs_first(struct pfn_runs_iter *it, const struct pfn_runs *runs,
+		    unsigned long first, unsigned long npages);
+bool pfn_runs_next(struct pfn_runs_iter *it);
+
+#define pfn_runs_for_each(it, runs, first, npages)                             \
+	for (bool __more = pfn_runs_first(it, runs, first, npages); __more;    \
+	     __more = pfn_runs_next(it))
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * A backing is an array of pages that mappings show: a piece of a process's
+ * memory or of a file.  Any number of areas, in any number of address spaces of
+ * one file, can show slices of one backing (IOMMU_IOAS_COPY); every page of it is
+ * pinned at most once whoever uses it, and unpinned exactly once.
+ *
+ * Users take a *use* of a range of pages by iommufd_backing_pin() and give the
+ * same range back by iommufd_backing_unpin(), which never fails and allocates
+ * nothing.  Inside, the pinned pages are segments that do not overlap, each with
+ * its runs of PFNs and its number of uses; taking a use splits segments at its
+ * borders, so giving it back always finds them.
+ *
+ * Order of danger: pin -> charge is one step here; the caller maps into IOMMUs
+ * after iommufd_backing_pin() has returned and has flushed the IOTLB before it
+ * calls iommufd_backing_unpin().
+ *
+ * Lock: &iommufd_backing.lock, a mutex, taken below the IOVA-space lock and above
+ * the mmap lock (pinning).  It protects the segments.  A walk over the runs needs
+ * it, since another user may split a segment.
+ */
+#ifndef __IOMMUFD_MEMORY_BACKING_H
+#define __IOMMUFD_MEMORY_BACKING_H
+
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+#include "../lib/pfn_runs.h"
+
+struct file;
+struct iommufd_accounts;
+struct iommufd_backing;
+struct iommufd_log;
+struct iommufd_payer;
+struct page;
+
+/**
+ * struct iommufd_segment - pages of a backing that are pinned
+ * @rb: in &iommufd_backing.segments, by @first
+ * @first: page index in the backing
+ * @uses: users that hold the whole segment; zero only while it is made
+ * @runs: the page frames; runs.npages is the length
+ */
+struct iommufd_segment {
+	struct rb_node rb;
+	unsigned long first;
+	unsigned int uses;
+	struct pfn_runs runs;
+};
+
+/**
+ * struct iommufd_backing_ops - what differs by origin
+ * @name: for fdinfo
+ * @movable: true when CHANGE_PROCESS can move the charge to another process
+ * @pin: pin pages @first .. @first + @npages - 1 (long term, writable if the backing
+ *	 is) and append them to @runs; on failure some may have been appended: the
+ *	 caller unpins what is in @runs.  May sleep, may fault, is killable.
+ *	 -EFAULT, -ENOMEM, -EINTR, ... with a reason noted
+ * @release: drop what the origin holds (file reference)
+ *
+ * Pages are unpinned by backing.c, by runs, for every origin.
+ */
+struct iommufd_backing_ops {
+	const char *name;
+	bool movable;
+	int (*pin)(struct iommufd_backing *backing, unsigned long first,
+		   unsigned long npages, struct pfn_runs *runs,
+		   struct iommufd_log *log);
+	void (*release)(struct iommufd_backing *backing);
+};
+
+/**
+ * struct iommufd_backing - a shareable array of pages
+ * @refs: areas and calls that hold it
+ * @writable: pages are pinned for writing; mappings may be writable
+ * @npages: length
+ * @ops: by origin
+ * @payer: who pays; changed only by CHANGE_PROCESS, under @lock
+ * @next_payer: set between iommufd_backing_move_prepare() and its end
+ * @lock: protects @segments and what is in them, @payer, @npinned
+ * @segments: pinned pages
+ * @whole: storage for the segment that covers the whole backing, the usual case
+ * @npinned: pages pinned now
+ * @uva: first byte of the first page in the mapper's address space (user)
+ * @file: the file (file)
+ * @pgoff: first page in @file (file)
+ */
+struct iommufd_backing {
+	refcount_t refs;
+	bool writable;
+	bool whole_used;
+	unsigned long npages;
+	const struct iommufd_backing_ops *ops;
+	struct iommufd_payer *payer;
+	struct iommufd_payer *next_payer;
+	struct mutex lock;
+	struct rb_root segments;
+	struct iommufd_segment whole;
+	unsigned long npinned;
+	union {
+		unsigned long uva;
+		struct {
+			struct file *file;
+			unsigned long pgoff;
+		};
+	};
+};
+
+/*
+ * Make a backing for memory of the running process (@uptr .. @uptr + @length - 1,
+ * any byte alignment; the caller keeps uptr % PAGE_SIZE as the offset of its area) or
+ * of a file.  Nothing is pinned yet, the memory need not exist.  One reference.
+ *
+ * iommufd_backing_user(): -EOVERFLOW when the end wraps, -EINVAL for length 0 or more
+ * pages than can be described, -ENOMEM.
+ * iommufd_backing_file(): takes the fd; -EBADF (no such fd, or not opened as the
+ * mapping needs: reading is always needed, writing for @writable -> -EPERM... see
+ * backing_file.c), -EINVAL for a file that is neither shmem nor hugetlbfs or a range
+ * past its end, -EPERM for a writable mapping of a write-sealed memfd, -EOVERFLOW.
+ */
+struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
+					     unsigned long uptr,
+					     unsigned long length,
+					     bool writable,
+					     struct iommufd_log *log);
+struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
+					     int fd, u64 start,
+					     unsigned long length,
+					     bool writable,
+					     struct iommufd_log *log);
+
+static inline struct iommufd_backing *
+iommufd_backing_get(struct iommufd_backing *backing)
+{
+	refcount_inc(&backing->refs);
+	return backing;
+}
+
+/* May sleep.  The last put finds no use left (WARN otherwise) and frees. */
+void iommufd_backing_put(struct iommufd_backing *backing);
+
+/*
+ * Take one use of @npages pages from @first.  Pages that are not pinned yet are
+ * charged and pinned now.  0, or a negative errno with the reason noted and nothing
+ * changed: -ENOMEM (limit, memory), -EFAULT (no such memory, not writable, the
+ * process is gone), -EINTR (killed), -EINVAL, -EOVERFLOW (too many uses).
+ */
+int iommufd_backing_pin(struct iommufd_backing *backing, unsigned long first,
+			unsigned long npages, struct iommufd_log *log);
+/* Give exactly the same range back.  Cannot fail; pages without a use are unpinned. */
+void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
+			   unsigned long npages);
+/*
+ * Before a user that holds a use of [first, first + npages) becomes two users of the
+ * parts below and from @at (area split): make the border exist.  -ENOMEM.
+ */
+int iommufd_backing_split(struct iommufd_backing *backing, unsigned long at);
+
+/**
+ * struct iommufd_backing_walk - a walk over pinned pages
+ * @run: the current piece
+ *
+ * Others are private.
+ */
+struct iommufd_backing_walk {
+	struct pfn_run run;
+	/* private: */
+	struct iommufd_segment *segment;
+	struct pfn_runs_iter it;
+	unsigned long next;
+	unsigned long left;
+};
+
+/*
+ * Walk the runs of pages on which the caller holds a use.  &iommufd_backing.lock
+ * held throughout.  Pieces are in page order; contiguous neighbours are merged only
+ * within a segment.
+ */
+bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
+				struct iommufd_backing *backing,
+				unsigned long first, unsigned long npages);
+bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk);
+
+#define iommufd_backing_for_each_run(walk, backing, first, npages)             \
+	for (bool __more = iommufd_backing_walk_first(walk, backing, first,    \
+						      npages);                 \
+	     __more; __more = iommufd_backing_walk_next(walk))
+
+/* Fill @out with the pages of a range on which the caller holds a use. */
+void iommufd_backing_fill_pages(struct iommufd_backing *backing,
+				unsigned long first, unsigned long npages,
+				struct page **out);
+
+/*
+ * Copy @length bytes between @data and the backing from byte @offset (of its first
+ * page).  @flags: IOMMUFD_ACCESS_RW_* of <linux/iommufd.h>.  Pins for the time of the copy
+ * only, or uses what is pinned.  -EPERM writing to a read-only backing, -EFAULT,
+ * -ENOMEM, -EINTR.
+ */
+int iommufd_backing_rw(struct iommufd_backing *backing, unsigned long offset,
+		       void *data, unsigned long length, unsigned int flags,
+		       struct iommufd_log *log);
+
+/*
+ * CHANGE_PROCESS, for each backing in turn, with every way to reach them locked out:
+ * prepare charges @payer for what is pinned (-ENOMEM; -EINVAL when the backing cannot
+ * move; 0 at once when it is prepared already or pays already), then all are either
+ * committed or aborted; both cannot fail and may be called on one not prepared.
+ */
+int iommufd_backing_move_prepare(struct iommufd_backing *backing,
+				 struct iommufd_payer *payer,
+				 struct iommufd_log *log);
+void iommufd_backing_move_commit(struct iommufd_backing *backing);
+void iommufd_backing_move_abort(struct iommufd_backing *backing);
+#endif

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Areas by themselves: made, pinned for the domains, freed.  Which tree an area
+ * stands in and who may see it is iopt_*.c's business; whether an IOMMU maps it
+ * is domain_map.c's.
+ *
+ * Locks: none of its own.  @pinned belongs to the table's domains lock, or to
+ * the one call that owns a NEW or LEAVING area.
+ */
+#include <linux/slab.h>
+
+#include "../memory/backing.h"
+#include "area.h"
+#include "iopt.h"
+
+/**
+ * area_new - make an area for a slice of a backing
+ * @slice: what it shows
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
+ *
+ * The area is NEW, its span starts at 0 and has the slice's length; the caller
+ * moves the span to its place.  Takes a reference on the backing.
+ *
+ * Context: may sleep.
+ * Return: the area, or NULL without memory.
+ */
+struct iommufd_area *area_new(const struct iopt_slice *slice, int prot)
+{
+	struct iommufd_area *area = kzalloc_obj(*area, GFP_KERNEL_ACCOUNT);
+
+	if (!area)
+		return NULL;
+	area->backing = iommufd_backing_get(slice->backing);
+	area->offset = slice->offset;
+	area->node.span.last = slice->length - 1;
+	area->prot = prot;
+	area->state = AREA_NEW;
+	return area;
+}
+
+/**
+ * area_free - unpin and free an area that is in no tree and in no domain
+ * @area: the area
+ *
+ * Context: may sleep (unpinning, last reference of the backing).
+ */
+void area_free(struct iommufd_area *area)
+{
+	area_unpin(area);
+	iommufd_backing_put(area->backing);
+	kfree(area);
+}
+
+/**
+ * area_free_chain - area_free() for a chain linked by @next
+ * @chain: first area, may be NULL
+ */
+void area_free_chain(struct iommufd_area *chain)
+{
+	while (chain) {
+		struct iommufd_area *area = chain;
+
+		chain = area->next;
+		area_free(area);
+	}
+}
+
+/**
+ * area_pin - pin the area's pages for the domains
+ * @area: the area, not pinned yet
+ * @log: where a refusal is told
+ *
+ * Context: may sleep and fault.
+ * Return: 0, or what iommufd_backing_pin() says.
+ */
+int area_pin(struct iommufd_area *area, struct iommufd_log *log)
+{
+	int rc;
+
+	rc = iommufd_backing_pin(area->backing, area_first_page(area),
+				 area_npages(area), log);
+	if (rc)
+		return rc;
+	area->pinned = true;
+	return 0;
+}
+
+/**
+ * area_unpin - give back what area_pin() took, if anything
+ * @area: the area, in no domain any more, with the IOTLBs flushed
+ */
+void area_unpin(struct iommufd_area *area)
+{
+	if (!area->pinned)
+		return;
+	area->pinned = false;
+	iommufd_backing_unpin(area->backing, area_first_page(area),
+			      area_npages(area));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * An area: a range of IOVA that shows a slice of a backing.
+ */
+#ifndef __IOMMUFD_PGTABLE_AREA_H
+#define __IOMMUFD_PGTABLE_AREA_H
+
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/mm.h>
+#include "../lib/iova_set.h"
+
+struct iommufd_backing;
+struct iommufd_log;
+struct iopt_slice;
+
+/**
+ * enum area_state - the life of an area
+ * @AREA_NEW: in the tree so that nobody else takes its IOVA, being pinned and mapped
+ * @AREA_LIVE: shown by every domain, visible to every call
+ * @AREA_LEAVING: still in the tree, being taken out of the domains
+ *
+ * NEW -> LIVE by its MAP, NEW -> removed when that fails, LIVE -> LEAVING under the
+ * IOVA-space lock by an UNMAP.  There is no way back.
+ */
+enum area_state {
+	AREA_NEW,
+	AREA_LIVE,
+	AREA_LEAVING,
+};
+
+/**
+ * struct iommufd_area - an area
+ * @node: in &iommufd_iopt.areas
+ * @backing: a reference
+ * @offset: byte of @backing that @node.span.first shows
+ * @next: the next area of the call that works on this one
+ * @accesses: pins of in-kernel accesses inside
+ * @state: see above
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
+ * @pinned: holds a use of its pages for the domains; the table's domains lock
+ * @no_access: an UNMAP waits for the pins to go: refuse new ones; space lock
+ */
+struct iommufd_area {
+	struct iova_node node;
+	struct iommufd_backing *backing;
+	unsigned long offset;
+	struct iommufd_area *next;
+	atomic_t accesses;
+	u8 state;
+	u8 prot;
+	bool pinned;
+	bool no_access;
+};
+
+static inline struct iommufd_area *area_of(struct iova_node *node)
+{
+	return container_of(node, struct iommufd_area, node);
+}
+
+static inline unsigned long area_length(const struct iommufd_area *area)
+{
+	return iova_span_len(&area->node.span);
+}
+
+/* Byte of the backing that @iova, which lies in the area, shows. */
+static inline unsigned long area_offset_of(const struct iommufd_area *area,
+					   unsigned long iova)
+{
+	return area->offset + (iova - area->node.span.first);
+}
+
+static inline unsigned long area_first_page(const struct iommufd_area *area)
+{
+	return area->offset >> PAGE_SHIFT;
+}
+
+static inline unsigned long area_npages(const struct iommufd_area *area)
+{
+	unsigned long last = area_offset_of(area, area->node.span.last);
+
+	return (last >> PAGE_SHIFT) - area_first_page(area) + 1;
+}
+
+static inline enum area_state area_state(const struct iommufd_area *area)
+{
+	/* Pairs with the release when an area becomes LIVE. */
+	return smp_load_acquire(&area->state);
+}
+
+static inline bool area_is_aligned(const struct iommufd_area *area,
+				   unsigned long alignment)
+{
+	return IS_ALIGNED(area->node.span.first | area_length(area) |
+			  offset_in_page(area->offset), alignment);
+}
+
+struct iommufd_area *area_new(const struct iopt_slice *slice, int prot);
+void area_free(struct iommufd_area *area);
+void area_free_chain(struct iommufd_area *chain);
+int area_pin(struct iommufd_area *area, struct iommufd_log *log);
+void area_unpin(struct iommufd_area *area);
+
+DEFINE_FREE(area_chain, struct iommufd_area *, if (_T) area_free_chain(_T))
+
+#endif

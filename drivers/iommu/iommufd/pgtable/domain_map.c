@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * The only place where iommufd fills and empties IOMMU page tables.
+ *
+ * In:  the runs of a pinned area go to the page table as pieces as long as they
+ *      are contiguous, without telling the hardware; domain_map_sync() tells it
+ *      once for a whole call.
+ * Out: neighbouring areas leave as one range, what the IOTLBs hold of them is
+ *      gathered and flushed once; the page table is never asked for a physical
+ *      address, the runs know.
+ *
+ * Order of danger: an area is pinned before domain_map_area() and unpinned after
+ * domain_unmap_end() has flushed.
+ *
+ * Locks: the caller holds the table's domains lock; the walk over the runs holds
+ * the backing's mutex.
+ */
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+
+#include "../domain_sync.h"
+#include "../memory/backing.h"
+#include "../report.h"
+#include "area.h"
+#include "domain_map.h"
+
+/**
+ * struct piece - physically contiguous bytes that wait to be mapped
+ * @iova: where they go
+ * @phys: where they are
+ * @length: how many; 0 when nothing waits
+ */
+struct piece {
+	unsigned long iova;
+	phys_addr_t phys;
+	unsigned long length;
+};
+
+static int piece_map(const struct domain_mapping *to, struct piece *piece,
+		     int prot)
+{
+	while (piece->length) {
+		unsigned long length = piece->length;
+		int rc;
+
+		if (to->max_piece)
+			length = min(length, to->max_piece -
+				     (piece->iova & (to->max_piece - 1)));
+		rc = iommufd_domain_map_nosync(to->domain, piece->iova,
+					       piece->phys, length, prot,
+					       GFP_KERNEL_ACCOUNT);
+		if (rc)
+			return rc;
+		piece->iova += length;
+		piece->phys += length;
+		piece->length -= length;
+	}
+	return 0;
+}
+
+/* Map all runs; piece->iova is what was reached. */
+static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
+		    struct piece *piece)
+{
+	unsigned long skip = offset_in_page(area->offset);
+	unsigned long left = area_length(area);
+	struct iommufd_backing_walk walk;
+	int rc;
+
+	iommufd_backing_for_each_run(&walk, area->backing,
+				     area_first_page(area), area_npages(area)) {
+		phys_addr_t phys = PFN_PHYS(walk.run.pfn) + skip;
+		unsigned long length;
+
+		length = min(left, (walk.run.npages << PAGE_SHIFT) - skip);
+		if (piece->length && piece->phys + piece->length != phys) {
+			rc = piece_map(to, piece, area->prot);
+			if (rc)
+				return rc;
+		}
+		if (!piece->length)
+			piece->phys = phys;
+		piece->length += length;
+		left -= length;
+		skip = 0;
+	}
+	return piece_map(to, piece, area->prot);
+}
+
+/**
+ * domain_map_area - put a pinned area into a domain
+ * @to: the domain and how
+ * @area: the area, not in this domain yet
+ *
+ * The hardware may not know before domain_map_sync().
+ *
+ * Context: may sleep.  Takes the backing's mutex.
+ * Return: 0; a driver's errno with the reason noted, then nothing of the area is in
+ * the domain.
+ */
+int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
+{
+	struct piece piece = { .iova = area->node.span.first };
+	unsigned long done;
+	int rc;
+
+	scoped_guard(mutex, &area->backing->lock)
+		rc = map_runs(to, area, &piece);
+	if (!rc)
+		return 0;
+
+	done = piece.iova - area->node.span.first;
+	if (done)
+		iommu_unmap(to->domain, area->node.span.first, done);
+	return iommufd_refuse(to->log, rc, WHY_DRIVER,
+			      "IOMMU driver could not map iova 0x%lx (%lu bytes of 0x%lx-0x%lx done)",
+			      piece.iova, done, area->node.span.first,
+			      area->node.span.last);
+}
+
+/**
+ * domain_map_sync - tell the hardware about everything mapped in a range
+ * @to: the domain
+ * @span: covers what was mapped, may have holes
+ *
+ * Context: may sleep.
+ * Return: 0, or a driver's errno with the reason noted; the caller unmaps.
+ */
+int domain_map_sync(const struct domain_mapping *to,
+		    const struct iova_span *span)
+{
+	int rc;
+
+	rc = iommufd_domain_sync_map(to->domain, span->first,
+				     iova_span_len(span));
+	if (rc)
+		return iommufd_refuse(to->log, rc, WHY_DRIVER,
+				      "IOMMU driver could not sync iova 0x%lx-0x%lx",
+				      span->first, span->last);
+	return 0;
+}
+
+/**
+ * domain_unmap_begin - begin to take areas out of a domain
+ * @un: state, initialised here
+ * @domain: the domain
+ * @gather: what the IOTLBs hold, initialised here
+ */
+void domain_unmap_begin(struct domain_unmap *un, struct iommu_domain *domain,
+			struct iommu_iotlb_gather *gather)
+{
+	*un = (struct domain_unmap){ .domain = domain, .gather = gather };
+	iommu_iotlb_gather_init(gather);
+}
+
+static void unmap_pending(struct domain_unmap *un)
+{
+	unsigned long length = iova_span_len(&un->pending);
+	size_t done;
+
+	un->have_pending = false;
+	done = iommu_unmap_fast(un->domain, un->pending.first, length,
+				un->gather);
+	/* A driver that loses mappings has no way to be undone. */
+	WARN_ON_ONCE(done != length);
+}
+
+/**
+ * domain_unmap_span - take one area, or what was mapped of it, out of the domain
+ * @un: state
+ * @span: mapped whole; above all spans given before
+ *
+ * Context: may sleep.  Pages stay reachable by the device until domain_unmap_end().
+ */
+void domain_unmap_span(struct domain_unmap *un, const struct iova_span *span)
+{
+	if (un->have_pending && un->pending.last + 1 == span->first) {
+		un->pending.last = span->last;
+		return;
+	}
+	if (un->have_pending)
+		unmap_pending(un);
+	un->pending = *span;
+	un->have_pending = true;
+}
+
+/**
+ * domain_unmap_end - finish, and flush the IOTLBs once for everything
+ * @un: state
+ *
+ * After this no device reaches the pages through the domain.
+ */
+void domain_unmap_end(struct domain_unmap *un)
+{
+	if (!un->have_pending)
+		return;
+	unmap_pending(un);
+	iommu_iotlb_sync(un->domain, un->gather);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Areas into IOMMU domains and out again.
+ */
+#ifndef __IOMMUFD_PGTABLE_DOMAIN_MAP_H
+#define __IOMMUFD_PGTABLE_DOMAIN_MAP_H
+
+#include "../lib/span.h"
+
+struct iommu_domain;
+struct iommufd_area;
+struct iommufd_log;
+
+/**
+ * struct domain_mapping - how areas are mapped into a domain
+ * @domain: the domain
+ * @max_piece: largest piece to hand to the page table at once, a power of two;
+ *	       PAGE_SIZE keeps large IOMMU pages out, 0 is no limit
+ * @log: where a refusal is told
+ */
+struct domain_mapping {
+	struct iommu_domain *domain;
+	unsigned long max_piece;
+	struct iommufd_log *log;
+};
+
+int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area);
+int domain_map_sync(const struct domain_mapping *to,
+		    const struct iova_span *span);
+
+/*
+ * Takes spans out of one domain, merging neighbours, and flushes once at the end.
+ * Every span was mapped whole.
+ */
+struct domain_unmap {
+	struct iommu_domain *domain;
+	struct iova_span pending;
+	bool have_pending;
+	struct iommu_iotlb_gather *gather;
+};
+
+void domain_unmap_begin(struct domain_unmap *un, struct iommu_domain *domain,
+			struct iommu_iotlb_gather *gather);
+void domain_unmap_span(struct domain_unmap *un, const struct iova_span *span);
+void domain_unmap_end(struct domain_unmap *un);
+#endif

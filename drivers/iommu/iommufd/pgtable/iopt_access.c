@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * In-kernel users of a table: drivers of emulated devices that pin pages by IOVA,
+ * or read and write memory through it.
+ *
+ * A pin is counted in every area it touches, so an UNMAP sees it and asks the
+ * access to let go; pages stay pinned however domains come and go meanwhile.
+ *
+ * Locks: the space lock, for reading while pinning and copying, for writing when an
+ * access comes or goes.
+ */
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+#include <linux/iommufd.h>
+
+#include "../memory/backing.h"
+#include "../report.h"
+#include "iopt_private.h"
+
+/**
+ * iopt_add_access - an in-kernel user joins
+ * @iopt: table
+ * @access: ops and alignment are set; in no table
+ *
+ * Context: may sleep.  Takes the space lock.
+ * Return: 0; -EADDRINUSE when an area is not aligned for it; -ENOMEM.
+ */
+int iopt_add_access(struct iommufd_iopt *iopt, struct iopt_access *access)
+{
+	int rc;
+
+	guard(rwsem_read)(&iopt->domains_lock);
+	guard(rwsem_write)(&iopt->space_lock);
+	rc = iopt_check_areas_aligned(iopt, access->alignment,
+				      "an in-kernel access");
+	if (rc)
+		return rc;
+	rc = xa_alloc(&iopt->accesses, &access->id, access, xa_limit_32b,
+		      GFP_KERNEL_ACCOUNT);
+	if (rc)
+		return rc == -EBUSY ? -ENOMEM : rc;
+	iopt_update_alignment(iopt);
+	return 0;
+}
+
+/**
+ * iopt_remove_access - an in-kernel user leaves
+ * @iopt: table
+ * @access: what iopt_add_access() added; its pins may outlive this
+ *
+ * Context: may sleep.  Takes the space lock.  Cannot fail.
+ */
+void iopt_remove_access(struct iommufd_iopt *iopt, struct iopt_access *access)
+{
+	guard(rwsem_read)(&iopt->domains_lock);
+	guard(rwsem_write)(&iopt->space_lock);
+	WARN_ON(xa_erase(&iopt->accesses, access->id) != access);
+	iopt_update_alignment(iopt);
+}
+
+static int check_open(const struct iopt_cover_walk *walk, bool write)
+{
+	struct iommufd_area *area = walk->area;
+
+	if (area->no_access || area_state(area) != AREA_LIVE)
+		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_IN_PROGRESS,
+				      "mapping 0x%lx-0x%lx is being unmapped",
+				      area->node.span.first,
+				      area->node.span.last);
+	if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
+		return iommufd_refuse(walk->iopt->log, -EPERM, WHY_PERMISSION,
+				      "mapping 0x%lx-0x%lx may not be %s",
+				      area->node.span.first,
+				      area->node.span.last,
+				      write ? "written" : "read");
+	return 0;
+}
+
+/* Pages of the piece of the walk: index of the first one, and how many. */
+static unsigned long part_pages(const struct iopt_cover_walk *walk,
+				unsigned long *first)
+{
+	unsigned long last = area_offset_of(walk->area, walk->part.last);
+
+	*first = area_offset_of(walk->area, walk->part.first) >> PAGE_SHIFT;
+	return (last >> PAGE_SHIFT) - *first + 1;
+}
+
+/* A page belongs to one area, and its IOVA has its offset. */
+static int check_page_borders(const struct iopt_cover_walk *walk)
+{
+	const struct iommufd_area *area = walk->area;
+	bool more = walk->part.last != walk->span.last;
+
+	if (offset_in_page(area->offset) != offset_in_page(area->node.span.first) ||
+	    (more && !PAGE_ALIGNED(walk->part.last + 1)))
+		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_MISALIGNED,
+				      "mapping 0x%lx-0x%lx is not aligned to pages",
+				      area->node.span.first,
+				      area->node.span.last);
+	return 0;
+}
+
+static int pin_part(const struct iopt_cover_walk *walk, struct page **pages,
+		    bool write)
+{
+	struct iommufd_area *area = walk->area;
+	unsigned long first, npages;
+	int rc;
+
+	rc = check_open(walk, write);
+	if (rc)
+		return rc;
+	rc = check_page_borders(walk);
+	if (rc)
+		return rc;
+	npages = part_pages(walk, &first);
+	rc = iommufd_backing_pin(area->backing, first, npages, walk->iopt->log);
+	if (rc)
+		return rc;
+	iommufd_backing_fill_pages(area->backing, first, npages, pages);
+	atomic_inc(&area->accesses);
+	return 0;
+}
+
+static void unpin_part(const struct iopt_cover_walk *walk)
+{
+	unsigned long first, npages = part_pages(walk, &first);
+
+	iommufd_backing_unpin(walk->area->backing, first, npages);
+	atomic_dec(&walk->area->accesses);
+}
+
+/* The range was pinned piece by piece: give all pieces back. */
+static void unpin_span(struct iommufd_iopt *iopt, const struct iova_span *span)
+{
+	struct iopt_cover_walk walk;
+	int rc = iopt_cover_first(&walk, iopt, span);
+
+	while (!rc) {
+		unpin_part(&walk);
+		if (iopt_cover_done(&walk))
+			return;
+		rc = iopt_cover_next(&walk);
+	}
+	WARN_ONCE(1, "iommufd: unpin of iova 0x%lx-0x%lx that was never pinned\n",
+		  span->first, span->last);
+}
+
+static int pin_span(struct iommufd_iopt *iopt, const struct iova_span *span,
+		    struct page **pages, bool write)
+{
+	struct iova_span pinned = { .first = span->first };
+	struct iopt_cover_walk walk;
+	unsigned long first;
+	bool any = false;
+	int rc;
+
+	rc = iopt_cover_first(&walk, iopt, span);
+	while (!rc) {
+		rc = pin_part(&walk, pages, write);
+		if (rc)
+			break;
+		if (iopt_cover_done(&walk))
+			return 0;
+		any = true;
+		pinned.last = walk.part.last;
+		pages += part_pages(&walk, &first);
+		rc = iopt_cover_next(&walk);
+	}
+	if (any)
+		unpin_span(iopt, &pinned);
+	return rc;
+}
+
+/**
+ * iopt_access_pin - pin the pages a range shows
+ * @iopt: table
+ * @iova: first byte
+ * @length: bytes
+ * @pages: filled with a pointer for each page that the range touches
+ * @write: the pages will be written
+ *
+ * Context: may sleep and fault.  Takes the space lock.
+ * Return: 0; -EINVAL length 0, misaligned borders, or being unmapped; -EOVERFLOW;
+ * -ENOENT when a part is not mapped; -EPERM by the mapping's protection; what
+ * iommufd_backing_pin() says.  On failure nothing is pinned.
+ */
+int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
+		    unsigned long length, struct page **pages, bool write)
+{
+	struct iova_span span;
+	int rc;
+
+	rc = iova_span_make(&span, iova, length);
+	if (rc)
+		return iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
+				      "iova 0x%lx, length 0x%lx is empty or wraps",
+				      iova, length);
+	guard(rwsem_read)(&iopt->space_lock);
+	return pin_span(iopt, &span, pages, write);
+}
+
+/**
+ * iopt_access_unpin - give back what iopt_access_pin() pinned
+ * @iopt: the same table
+ * @iova: the same first byte
+ * @length: the same length
+ *
+ * Context: may sleep.  Takes the space lock.  Cannot fail.
+ */
+void iopt_access_unpin(struct iommufd_iopt *iopt, unsigned long iova,
+		       unsigned long length)
+{
+	struct iova_span span;
+
+	if (WARN_ON(iova_span_make(&span, iova, length)))
+		return;
+	guard(rwsem_read)(&iopt->space_lock);
+	unpin_span(iopt, &span);
+}
+
+/**
+ * iopt_access_rw - read or write memory through the table
+ * @iopt: table
+ * @iova: first byte
+ * @data: kernel buffer
+ * @length: bytes
+ * @flags: IOMMUFD_ACCESS_RW_*
+ *
+ * Context: may sleep and fault.  Takes the space lock.
+ * Return: 0; -EINVAL length 0 or being unmapped; -EOVERFLOW; -ENOENT at the first byte
+ * that is not mapped, what lies before it has been copied; -EPERM; -EFAULT, -ENOMEM.
+ */
+int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
+		   unsigned long length, unsigned int flags)
+{
+	struct iopt_cover_walk walk;
+	struct iova_span span;
+	int rc;
+
+	rc = iova_span_make(&span, iova, length);
+	if (rc)
+		return iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
+				      "iova 0x%lx, length 0x%lx is empty or wraps",
+				      iova, length);
+	guard(rwsem_read)(&iopt->space_lock);
+	rc = iopt_cover_first(&walk, iopt, &span);
+	while (!rc) {
+		rc = check_open(&walk, flags & IOMMUFD_ACCESS_RW_WRITE);
+		if (!rc)
+			rc = iommufd_backing_rw(walk.area->backing,
+						area_offset_of(walk.area, walk.part.first),
+						data, iova_span_len(&walk.part),
+						flags, iopt->log);
+		if (rc || iopt_cover_done(&walk))
+			break;
+		data += iova_span_len(&walk.part);
+		rc = iopt_cover_next(&walk);
+	}
+	return rc;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Domains come to a table and go: the first one pins all areas, each is filled
+ * before it counts, the last one unpins them.
+ *
+ * Locks: the domains lock for writing, which keeps the areas as they are (no map
+ * or unmap runs); the space lock shortly inside.  Lock order of the neighbourhood
+ * stands in iopt.h.
+ */
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+
+#include "../report.h"
+#include "domain_map.h"
+#include "iopt_private.h"
+
+/* The areas in ascending order up to but without @end (NULL: all). */
+static void empty_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain,
+			 struct iommufd_area *end)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommufd_area *area;
+	struct domain_unmap un;
+
+	domain_unmap_begin(&un, domain, &gather);
+	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL) {
+		if (area == end)
+			break;
+		domain_unmap_span(&un, &area->node.span);
+	}
+	domain_unmap_end(&un);
+}
+
+static void unpin_areas(struct iommufd_iopt *iopt)
+{
+	struct iommufd_area *area;
+
+	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL)
+		area_unpin(area);
+}
+
+static int fill_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
+{
+	const struct domain_mapping to = {
+		.domain = domain,
+		.max_piece = iopt->huge_pages ? 0 : PAGE_SIZE,
+		.log = iopt->log,
+	};
+	struct iova_span filled = { ULONG_MAX, 0 };
+	struct iommufd_area *area;
+	int rc = 0;
+
+	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL) {
+		if (!area->pinned)
+			rc = area_pin(area, iopt->log);
+		if (!rc)
+			rc = domain_map_area(&to, area);
+		if (rc)
+			break;
+		filled.first = min(filled.first, area->node.span.first);
+		filled.last = area->node.span.last;
+	}
+	if (!rc && filled.first <= filled.last)
+		rc = domain_map_sync(&to, &filled);
+	if (!rc)
+		return 0;
+
+	empty_domain(iopt, domain, area);
+	if (list_empty(&iopt->domains))
+		unpin_areas(iopt);
+	return rc;
+}
+
+/* Reserve what lies outside the domain's aperture. */
+static int reserve_aperture(struct iommufd_iopt *iopt,
+			    struct iommu_domain *domain)
+{
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	const char *name = "aperture";
+	struct iova_span span;
+	int rc;
+
+	if (!geo->force_aperture)
+		return 0;
+	if (geo->aperture_start) {
+		span.first = 0;
+		span.last = geo->aperture_start - 1;
+		rc = iopt_reserve_locked(iopt, &span, domain, name);
+		if (rc)
+			return rc;
+	}
+	if (geo->aperture_end < ULONG_MAX) {
+		span.first = geo->aperture_end + 1;
+		span.last = ULONG_MAX;
+		return iopt_reserve_locked(iopt, &span, domain, name);
+	}
+	return 0;
+}
+
+static int constrain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
+{
+	unsigned long smallest = 1UL << __ffs(domain->pgsize_bitmap);
+	int rc;
+
+	if (smallest > PAGE_SIZE)
+		return iommufd_refuse(iopt->log, -EINVAL, WHY_NOT_SUPPORTED,
+				      "the IOMMU's smallest page 0x%lx is larger than the CPU's 0x%lx",
+				      smallest, PAGE_SIZE);
+
+	guard(rwsem_write)(&iopt->space_lock);
+	rc = iopt_check_areas_aligned(iopt, smallest, "the IOMMU");
+	if (rc)
+		return rc;
+	rc = reserve_aperture(iopt, domain);
+	if (rc)
+		iopt_unreserve_locked(iopt, domain);
+	return rc;
+}
+
+static void unconstrain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
+{
+	guard(rwsem_write)(&iopt->space_lock);
+	iopt_unreserve_locked(iopt, domain);
+	iopt_update_alignment(iopt);
+}
+
+/**
+ * iopt_add_domain - make a domain show the table
+ * @iopt: table
+ * @entry: the domain, not in any table; entry->domain is a paging domain
+ *
+ * Context: may sleep and fault.  Takes the domains and the space lock.
+ * Return: 0; -EINVAL when its smallest page is too large; -EADDRINUSE when an area
+ * does not fit its alignment or aperture, or an allowed range does not fit the latter;
+ * -ENOMEM; what pinning and the IOMMU driver say.  On failure nothing has changed.
+ */
+int iopt_add_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
+{
+	int rc;
+
+	guard(rwsem_write)(&iopt->domains_lock);
+	rc = constrain(iopt, entry->domain);
+	if (rc)
+		return rc;
+	rc = fill_domain(iopt, entry->domain);
+	if (rc) {
+		unconstrain(iopt, entry->domain);
+		return rc;
+	}
+	guard(rwsem_write)(&iopt->space_lock);
+	list_add_tail(&entry->item, &iopt->domains);
+	iopt_update_alignment(iopt);
+	return 0;
+}
+
+/**
+ * iopt_remove_domain - empty a domain and forget it
+ * @iopt: table
+ * @entry: what iopt_add_domain() added; no device is attached to it any more
+ *
+ * Context: may sleep.  Takes the domains and the space lock.  Cannot fail.
+ */
+void iopt_remove_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
+{
+	guard(rwsem_write)(&iopt->domains_lock);
+	empty_domain(iopt, entry->domain, NULL);
+	scoped_guard(rwsem_write, &iopt->space_lock)
+		list_del_init(&entry->item);
+	if (list_empty(&iopt->domains))
+		unpin_areas(iopt);
+	unconstrain(iopt, entry->domain);
+}

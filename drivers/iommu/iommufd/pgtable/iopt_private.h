@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * What the iopt_*.c rooms share.
+ */
+#ifndef __IOMMUFD_PGTABLE_IOPT_PRIVATE_H
+#define __IOMMUFD_PGTABLE_IOPT_PRIVATE_H
+
+#include "area.h"
+#include "iopt.h"
+
+/* iopt_space.c; the space lock is held for writing. */
+void iopt_update_alignment(struct iommufd_iopt *iopt);
+int iopt_check_areas_aligned(struct iommufd_iopt *iopt, unsigned long alignment,
+			     const char *who);
+int iopt_reserve_locked(struct iommufd_iopt *iopt, const struct iova_span *span,
+			const void *owner, const char *name);
+void iopt_unreserve_locked(struct iommufd_iopt *iopt, const void *owner);
+
+/* iopt_place.c; the space lock is held for writing. */
+int iopt_place(struct iommufd_iopt *iopt, struct iopt_map_request *rq);
+
+/**
+ * struct iopt_area_iter - a walk over the areas that overlap a range
+ * @span: the range
+ * @node: the node to look at next
+ */
+struct iopt_area_iter {
+	struct iova_span span;
+	struct iova_node *node;
+};
+
+struct iopt_area_iter iopt_area_iter(struct iommufd_iopt *iopt,
+				     const struct iova_span *span);
+struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter);
+
+struct iommufd_area *iopt_first_area_in(struct iommufd_iopt *iopt,
+					const struct iova_span *span);
+
+/* The walk stands on the next area already: the body may remove the current one. */
+#define iopt_for_each_area_in(area, iopt, span)                                \
+	for (struct iopt_area_iter __iter = iopt_area_iter(iopt, span);        \
+	     ((area) = iopt_area_iter_next(&__iter));)
+
+/* A walk over a range that areas have to cover without a gap. */
+struct iopt_cover_walk {
+	struct iommufd_iopt *iopt;
+	struct iova_span span;
+	struct iopt_area_iter iter;
+	/* the area, and its part inside @span */
+	struct iommufd_area *area;
+	struct iova_span part;
+};
+
+int iopt_cover_first(struct iopt_cover_walk *walk, struct iommufd_iopt *iopt,
+		     const struct iova_span *span);
+int iopt_cover_next(struct iopt_cover_walk *walk);
+
+static inline bool iopt_cover_done(const struct iopt_cover_walk *walk)
+{
+	return walk->part.last == walk->span.last;
+}
+
+#endif

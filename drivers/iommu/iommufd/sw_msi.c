@@ -169,7 +169,7 @@ int iommufd_sw_msi(struct iommu_domain *domain, struct msi_desc *desc,
 	raw = iommu_attach_handle_get(dev->iommu_group, IOMMU_NO_PASID, 0);
 	if (IS_ERR(raw))
 		return PTR_ERR(raw);
-	igroup = container_of(raw, struct iommufd_attach_handle, handle)->idev->igroup;
+	igroup = container_of(raw, struct iommufd_attach_handle, handle)->igroup;
 	if (igroup->sw_msi_start == PHYS_ADDR_MAX) {
 		msi_desc_set_iommu_msi_iova(desc, 0, 0);
 		return 0;

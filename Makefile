@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The workshop of the iommufd and VFIO overlay.  "make" prints the targets;
+# the work is done by scripts/.
+
+SHELL := /bin/bash
+
+# For make test these choose the configuration of the guest's kernel.
+CONFIG ?=
+export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB
+
+help:
+	@echo "Targets:"
+	@echo "  run          boot our kernel and read a disk through /dev/iommu"
+	@echo "  test         all tests; the last line counts them"
+	@echo "  test-unit    only KUnit of the data structures, no guest"
+	@echo "  test-guest   only KUnit and the kselftests, in a guest"
+	@echo "  shell        a guest to play in, with the demo on board"
+	@echo "  kernel       build the kernel of CONFIG (default: x86)"
+	@echo "  kernel-path  print where that kernel is, nothing else (make -s)"
+	@echo "  check        static checks of our sources"
+	@echo "  clean        delete build/ (the cache folder stays)"
+	@echo
+	@echo "Variables:"
+	@echo "  CONFIG=NAME     a configuration: $(patsubst configs/%.config,%,$(sort $(wildcard configs/*.config)))"
+	@echo "  KERNEL=bzImage  run, shell and test on this kernel and build none"
+	@echo "  KSRC=DIR        lay the overlay over this 7.3.y tree, not Debian's"
+	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
+	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
+	@echo "  JOBS=N          parallel compilers (default: all processors)"
+
+run:
+	@CONFIG="$(CONFIG)" scripts/demo
+
+shell:
+	@CONFIG="$(CONFIG)" scripts/demo --shell
+
+test:
+	@CONFIG="$(CONFIG)" scripts/test
+
+test-unit:
+	@scripts/test unit
+
+test-guest:
+	@CONFIG="$(CONFIG)" scripts/test guest
+
+kernel:
+	@scripts/kernel "$(or $(CONFIG),x86)"
+	@echo "$$(scripts/kernel --path "$(or $(CONFIG),x86)")"
+
+kernel-path:
+	@scripts/kernel --path "$(or $(CONFIG),x86)"
+
+check:
+	@scripts/check
+
+clean:
+	rm -rf build
+
+.PHONY: help run shell test test-unit test-guest kernel kernel-path check clean

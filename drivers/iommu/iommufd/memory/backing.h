@@ -9,59 +9,48 @@
  *
  * Users take a *use* of a range of pages by iommufd_backing_pin() and give the
  * same range back by iommufd_backing_unpin(), which never fails and allocates
- * nothing.  Inside, the pinned pages are segments that do not overlap, each with
- * its runs of PFNs and its number of uses; taking a use splits segments at its
- * borders, so giving it back always finds them.
+ * nothing.  A backing that is used whole, the usual case, keeps its runs itself; the
+ * first use of a part turns the pinned pages into segments (segments.h).
  *
- * Order of danger: pin -> charge is one step here; the caller maps into IOMMUs
+ * Order of danger: charge -> pin is one step here; the caller maps into IOMMUs
  * after iommufd_backing_pin() has returned and has flushed the IOTLB before it
  * calls iommufd_backing_unpin().
  *
  * Lock: &iommufd_backing.lock, a mutex, taken below the IOVA-space lock and above
- * the mmap lock (pinning).  It protects the segments.  A walk over the runs needs
- * it, since another user may split a segment.
+ * the mmap lock (pinning).  It protects what is pinned.  Everything declared here takes
+ * it where needed, except the walk over the runs, whose caller holds it, since another
+ * user may split a segment.
  */
 #ifndef __IOMMUFD_MEMORY_BACKING_H
 #define __IOMMUFD_MEMORY_BACKING_H
 
 #include <linux/mutex.h>
-#include <linux/rbtree.h>
+#include <linux/rbtree_types.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include "../lib/pfn_runs.h"
 
-struct file;
 struct iommufd_accounts;
 struct iommufd_backing;
 struct iommufd_log;
 struct iommufd_payer;
+struct iommufd_segment;
 struct page;
-
-/**
- * struct iommufd_segment - pages of a backing that are pinned
- * @rb: in &iommufd_backing.segments, by @first
- * @first: page index in the backing
- * @uses: users that hold the whole segment; zero only while it is made
- * @runs: the page frames; runs.npages is the length
- */
-struct iommufd_segment {
-	struct rb_node rb;
-	unsigned long first;
-	unsigned int uses;
-	struct pfn_runs runs;
-};
 
 /**
  * struct iommufd_backing_ops - what differs by origin
  * @name: for fdinfo
- * @movable: true when CHANGE_PROCESS can move the charge to another process
+ * @movable: CHANGE_PROCESS can move the charge to another process; the backing is then
+ *	     embedded in a &struct iommufd_movable_backing (origin.h)
  * @pin: pin pages @first .. @first + @npages - 1 (long term, writable if the backing
- *	 is) and append them to @runs; on failure some may have been appended: the
- *	 caller unpins what is in @runs.  May sleep, may fault, is killable.
- *	 -EFAULT, -ENOMEM, -EINTR, ... with a reason noted
- * @release: drop what the origin holds (file reference)
- *
- * Pages are unpinned by backing.c, by runs, for every origin.
+ *	 is) and append them to @runs, which is empty before; on failure some may have
+ *	 been appended: the caller unpins what is in @runs.  May sleep, may fault, is
+ *	 killable.  -EFAULT, -ENOMEM, -EINTR, ... with a reason noted
+ * @unpin: optional: give back all pages in @runs and empty it, @dirty when they may
+ *	   have been written; iommufd_unpin_runs() when there is none
+ * @copy: optional: copy without pinning, see iommufd_backing_rw().  False when it did
+ *	  not do everything; pages are pinned for it then.  No lock is held
+ * @release: drop what the origin holds (file reference); optional
  */
 struct iommufd_backing_ops {
 	const char *name;
@@ -69,44 +58,45 @@ struct iommufd_backing_ops {
 	int (*pin)(struct iommufd_backing *backing, unsigned long first,
 		   unsigned long npages, struct pfn_runs *runs,
 		   struct iommufd_log *log);
+	void (*unpin)(struct iommufd_backing *backing, struct pfn_runs *runs,
+		      bool dirty);
+	bool (*copy)(struct iommufd_backing *backing, unsigned long offset,
+		     void *data, unsigned long length, unsigned int flags);
 	void (*release)(struct iommufd_backing *backing);
 };
 
 /**
  * struct iommufd_backing - a shareable array of pages
  * @refs: areas and calls that hold it
- * @writable: pages are pinned for writing; mappings may be writable
+ * @whole_uses: uses of the whole, while not @in_segments
  * @npages: length
  * @ops: by origin
- * @payer: who pays; changed only by CHANGE_PROCESS, under @lock
- * @next_payer: set between iommufd_backing_move_prepare() and its end
- * @lock: protects @segments and what is in them, @payer, @npinned
- * @segments: pinned pages
- * @whole: storage for the segment that covers the whole backing, the usual case
- * @npinned: pages pinned now
+ * @payer: who pays; changed only by CHANGE_PROCESS, and only if @ops->movable
+ * @lock: protects @whole_uses, @whole_runs, @segments, @in_segments, @payer
+ * @whole_runs: all pages if @whole_uses, empty if not; while not @in_segments
+ * @segments: pinned pages, while @in_segments
  * @uva: first byte of the first page in the mapper's address space (user)
- * @file: the file (file)
- * @pgoff: first page in @file (file)
+ * @pgoff: first page in the file (file)
+ * @in_segments: a part is or was used alone
+ * @writable: pages are pinned for writing; mappings may be writable.  Constant
  */
 struct iommufd_backing {
 	refcount_t refs;
-	bool writable;
-	bool whole_used;
+	unsigned int whole_uses;
 	unsigned long npages;
 	const struct iommufd_backing_ops *ops;
 	struct iommufd_payer *payer;
-	struct iommufd_payer *next_payer;
 	struct mutex lock;
-	struct rb_root segments;
-	struct iommufd_segment whole;
-	unsigned long npinned;
+	union {
+		struct pfn_runs whole_runs;
+		struct rb_root segments;
+	};
 	union {
 		unsigned long uva;
-		struct {
-			struct file *file;
-			unsigned long pgoff;
-		};
+		unsigned long pgoff;
 	};
+	bool in_segments;
+	bool writable;
 };
 
 /*
@@ -114,12 +104,12 @@ struct iommufd_backing {
  * any byte alignment; the caller keeps uptr % PAGE_SIZE as the offset of its area) or
  * of a file.  Nothing is pinned yet, the memory need not exist.  One reference.
  *
- * iommufd_backing_user(): -EOVERFLOW when the end wraps, -EINVAL for length 0 or more
- * pages than can be described, -ENOMEM.
- * iommufd_backing_file(): takes the fd; -EBADF (no such fd, or not opened as the
- * mapping needs: reading is always needed, writing for @writable -> -EPERM... see
- * backing_file.c), -EINVAL for a file that is neither shmem nor hugetlbfs or a range
- * past its end, -EPERM for a writable mapping of a write-sealed memfd, -EOVERFLOW.
+ * iommufd_backing_user(): -EOVERFLOW when the end wraps, -EINVAL for length 0, -ENOMEM.
+ * iommufd_backing_file(): takes its own reference on the file; -EBADF (no such fd, or
+ * not opened for reading, and for writing if @writable), -EINVAL for a file that is
+ * neither shmem nor hugetlbfs or a range past its end, -EPERM for a writable mapping of
+ * a write-sealed memfd, -EOPNOTSUPP for a dma-buf, -EOVERFLOW, -ENOMEM.  While a
+ * writable one lives the file cannot be sealed against writing, as with mmap().
  */
 struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 					     unsigned long uptr,
@@ -154,8 +144,8 @@ int iommufd_backing_pin(struct iommufd_backing *backing, unsigned long first,
 void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
 			   unsigned long npages);
 /*
- * Before a user that holds a use of [first, first + npages) becomes two users of the
- * parts below and from @at (area split): make the border exist.  -ENOMEM.
+ * Turn one use of a range that has @at inside into two, of the parts below and from
+ * @at (area split): call it once for each use that is split.  -ENOMEM, nothing changed.
  */
 int iommufd_backing_split(struct iommufd_backing *backing, unsigned long at);
 
@@ -170,7 +160,6 @@ struct iommufd_backing_walk {
 	/* private: */
 	struct iommufd_segment *segment;
 	struct pfn_runs_iter it;
-	unsigned long next;
 	unsigned long left;
 };
 

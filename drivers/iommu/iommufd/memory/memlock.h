@@ -85,11 +85,13 @@ void iommufd_accounts_destroy(struct iommufd_accounts *accounts);
  * ERR_PTR(-ENOMEM); ERR_PTR(-EINVAL) for a thread without an mm.
  */
 struct iommufd_payer *iommufd_payer_get_current(struct iommufd_accounts *accounts);
+
 static inline struct iommufd_payer *iommufd_payer_get(struct iommufd_payer *payer)
 {
 	refcount_inc(&payer->refs);
 	return payer;
 }
+
 void iommufd_payer_put(struct iommufd_payer *payer);
 
 /*

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Backings: looking at what is pinned.
+ *
+ * Locks: &iommufd_backing.lock is held by the caller of everything but
+ * iommufd_backing_fill_pages().
+ */
+#include <linux/cleanup.h>
+#include <linux/mm.h>
+
+#include "origin.h"
+#include "segments.h"
+
+/* Start on the part of the range that lies in walk->segment; it has page @first. */
+static bool walk_segment(struct iommufd_backing_walk *walk, unsigned long first)
+{
+	struct iommufd_segment *segment = walk->segment;
+	unsigned long npages = min(walk->left, segment_end(segment) - first);
+
+	walk->left -= npages;
+	if (!pfn_runs_first(&walk->it, &segment->runs, first - segment->first,
+			    npages))
+		return false;
+	walk->run = walk->it.run;
+	return true;
+}
+
+/**
+ * iommufd_backing_walk_first - begin to walk over the runs of a range
+ * @walk: position, initialised here
+ * @backing: the backing
+ * @first: first page index
+ * @npages: number of pages; the caller holds a use of them
+ *
+ * Context: @backing->lock held, until the walk has ended.
+ * Return: true with @walk->run set; false when the pages are not pinned, which is a
+ * bug of the caller.
+ */
+bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
+				struct iommufd_backing *backing,
+				unsigned long first, unsigned long npages)
+{
+	lockdep_assert_held(&backing->lock);
+
+	if (WARN_ON_ONCE(!iommufd_backing_covers(backing, first, npages)))
+		return false;
+	walk->left = npages;
+	if (backing->in_segments) {
+		walk->segment = segments_find(&backing->segments, first);
+		return walk_segment(walk, first);
+	}
+	walk->left = 0;
+	if (!pfn_runs_first(&walk->it, &backing->whole_runs, first, npages))
+		return false;
+	walk->run = walk->it.run;
+	return true;
+}
+
+/**
+ * iommufd_backing_walk_next - go on to the next run
+ * @walk: position
+ *
+ * Context: the backing's lock has been held since iommufd_backing_walk_first().
+ * Return: true with @walk->run set; false at the end of the range.
+ */
+bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk)
+{
+	if (pfn_runs_next(&walk->it)) {
+		walk->run = walk->it.run;
+		return true;
+	}
+	if (!walk->left)
+		return false;
+	walk->segment = segments_next(walk->segment);
+	return walk_segment(walk, walk->segment->first);
+}
+
+/**
+ * iommufd_backing_fill_pages - list the pages of a range
+ * @backing: the backing
+ * @first: first page index
+ * @npages: number of pages; the caller holds a use of them
+ * @out: room for @npages pointers
+ *
+ * Context: may sleep.  Takes @backing->lock.
+ */
+void iommufd_backing_fill_pages(struct iommufd_backing *backing,
+				unsigned long first, unsigned long npages,
+				struct page **out)
+{
+	struct iommufd_backing_walk walk;
+	unsigned long i;
+
+	guard(mutex)(&backing->lock);
+	iommufd_backing_for_each_run(&walk, backing, first, npages)
+		for (i = 0; i < walk.run.npages; i++)
+			*out++ = pfn_to_page(walk.run.pfn + i);
+}
+
+/**
+ * iommufd_backing_covers - are these pages pinned?
+ * @backing: the backing
+ * @first: first page index
+ * @npages: number of pages, not zero
+ *
+ * Context: @backing->lock held.
+ * Return: true if all of them are.
+ */
+bool iommufd_backing_covers(struct iommufd_backing *backing,
+			    unsigned long first, unsigned long npages)
+{
+	lockdep_assert_held(&backing->lock);
+
+	if (backing->in_segments)
+		return segments_cover(&backing->segments, first, npages);
+	return backing->whole_uses && first < backing->npages &&
+	       npages <= backing->npages - first;
+}
+
+/**
+ * iommufd_backing_npinned - count what is pinned
+ * @backing: the backing
+ *
+ * Context: @backing->lock held.
+ * Return: number of pages.
+ */
+unsigned long iommufd_backing_npinned(struct iommufd_backing *backing)
+{
+	struct iommufd_segment *segment;
+	unsigned long npages = 0;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (!backing->in_segments)
+		return backing->whole_uses ? backing->npages : 0;
+	for (segment = segments_find(&backing->segments, 0); segment;
+	     segment = segments_next(segment))
+		npages += segment->runs.npages;
+	return npages;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * For the files of this room that make backings of one origin or work inside them;
+ * users of backings need backing.h only.
+ */
+#ifndef __IOMMUFD_MEMORY_ORIGIN_H
+#define __IOMMUFD_MEMORY_ORIGIN_H
+
+#include "backing.h"
+
+/**
+ * struct iommufd_movable_backing - a backing that outlives the process that made it
+ * @backing: first member, so that kfree() of either is the same
+ * @next_payer: a reference between iommufd_backing_move_prepare() and its end;
+ *		@backing.lock
+ */
+struct iommufd_movable_backing {
+	struct iommufd_backing backing;
+	struct iommufd_payer *next_payer;
+};
+
+int iommufd_backing_init(struct iommufd_backing *backing,
+			 const struct iommufd_backing_ops *ops,
+			 struct iommufd_accounts *accounts,
+			 unsigned long npages, bool writable,
+			 struct iommufd_log *log);
+void iommufd_backing_unpin_runs(struct iommufd_backing *backing,
+				struct pfn_runs *runs, bool dirty);
+unsigned long iommufd_backing_npinned(struct iommufd_backing *backing);
+bool iommufd_backing_covers(struct iommufd_backing *backing,
+			    unsigned long first, unsigned long npages);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Pins come in batches and go by runs.
+ *
+ * No locks.  Calls the mm and lib/pfn_runs.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "../lib/pfn_runs.h"
+#include "../test_hooks.h"
+#include "pins.h"
+
+/*
+ * One page full of pointers: enough to make the cost of a call small, and few
+ * enough for lockless GUP, which walks them with interrupts off.
+ */
+#define PIN_ARRAY_MAX (PAGE_SIZE / sizeof(void *))
+
+/*
+ * Pages given back between two looks at the scheduler.  Page structures of
+ * different memory sections need not be neighbours.
+ */
+#ifdef CONFIG_SPARSEMEM
+#define UNPIN_STRETCH PAGES_PER_SECTION
+#else
+#define UNPIN_STRETCH BIT(15)
+#endif
+
+/**
+ * pin_array_init - get room for some pointers
+ * @array: the array
+ * @wanted: pointers that would be useful; there may be room for fewer, not none
+ *
+ * Context: may sleep if @wanted is more than PIN_ARRAY_INLINE.
+ * Return: 0 or -ENOMEM; after 0 pin_array_free() has to follow.
+ */
+int pin_array_init(struct pin_array *array, unsigned long wanted)
+{
+	unsigned long limit = max(iommufd_test_memory_limit / sizeof(void *), 1UL);
+
+	if (iommufd_should_fail())
+		return -ENOMEM;
+
+	array->room = min3(wanted, limit, PIN_ARRAY_MAX);
+	array->slots = array->few;
+	if (array->room <= PIN_ARRAY_INLINE)
+		return 0;
+	array->slots = kmalloc_array(array->room, sizeof(void *), GFP_KERNEL);
+	return array->slots ? 0 : -ENOMEM;
+}
+
+/**
+ * pin_array_free - free what pin_array_init() allocated
+ * @array: the array
+ *
+ * Context: any.
+ */
+void pin_array_free(struct pin_array *array)
+{
+	if (array->slots != array->few)
+		kfree(array->slots);
+}
+
+/**
+ * iommufd_unpin_pfns - give back one pin on each of contiguous page frames
+ * @pfn: first page frame
+ * @npages: number of pages
+ * @dirty: they may have been written
+ *
+ * Context: may sleep (folio lock of clean folios that become dirty).
+ */
+void iommufd_unpin_pfns(unsigned long pfn, unsigned long npages, bool dirty)
+{
+	while (npages) {
+		unsigned long n = min(npages, UNPIN_STRETCH -
+					      (pfn & (UNPIN_STRETCH - 1)));
+
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), n, dirty);
+		pfn += n;
+		npages -= n;
+		if (npages)
+			cond_resched();
+	}
+}
+
+/**
+ * iommufd_unpin_runs - give back the pins of all pages of some runs, empty the runs
+ * @runs: the runs
+ * @dirty: the pages may have been written
+ *
+ * Context: may sleep.
+ */
+void iommufd_unpin_runs(struct pfn_runs *runs, bool dirty)
+{
+	unsigned int since_resched = 0;
+	struct pfn_runs_iter it;
+
+	if (!runs->npages)
+		return;
+	pfn_runs_for_each(&it, runs, 0, runs->npages) {
+		iommufd_unpin_pfns(it.run.pfn, it.run.npages, dirty);
+		if (++since_resched == 256) {
+			since_resched = 0;
+			cond_resched();
+		}
+	}
+	pfn_runs_clear(runs);
+}

@@ -17,6 +17,7 @@ help:
 	@echo "  shell        a guest to play in, with the demo on board"
 	@echo "  kernel       build the kernel of CONFIG (default: x86)"
 	@echo "  kernel-path  print where that kernel is, nothing else (make -s)"
+	@echo "  tree         lay base and overlay out in build/tree, to build yourself"
 	@echo "  check        static checks of our sources"
 	@echo "  clean        delete build/ (the cache folder stays)"
 	@echo
@@ -50,10 +51,14 @@ kernel:
 kernel-path:
 	@scripts/kernel --path "$(or $(CONFIG),x86)"
 
+tree:
+	@scripts/tree
+	@echo build/tree
+
 check:
 	@scripts/check
 
 clean:
 	rm -rf build
 
-.PHONY: help run shell test test-unit test-guest kernel kernel-path check clean
+.PHONY: help run shell test test-unit test-guest kernel kernel-path tree check clean

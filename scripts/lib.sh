@@ -51,8 +51,9 @@ logged() {
 # cache folder, if $2 says so); the lock is held until the caller's subshell
 # ends.
 hold_lock() {
-	local dir=${2:-$BUILD} fd
-	exec {fd}>"$dir/.lock.$1"
+	local file=${2:-$BUILD}/.lock.$1 fd
+	[ -e "$file" ] || : >"$file"
+	exec {fd}<"$file"
 	flock -n "$fd" || {
 		say "waiting for another run's step '$1'"
 		flock "$fd"
@@ -62,7 +63,7 @@ hold_lock() {
 # The tree that stands for the base: the user's, or the unpacked package.
 base_dir() {
 	if [ -n "${KSRC:-}" ]; then
-		(cd "$KSRC" && pwd -P)
+		realpath -m "$KSRC"
 	else
 		printf '%s\n' "$BASE"
 	fi

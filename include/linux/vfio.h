@@ -74,11 +74,12 @@ struct vfio_device_set {
  * @inode: carries the address space of every mapping of the device's regions
  * @iommufd_device: a physical device's binding, NULL while unbound
  * @pasids: PASIDs that are attached, each with the ID it was attached to
- * @iommufd_pt: the ID that was asked for in the last successful attach
+ * @iommufd_pt: the ID that the device (not a PASID) was asked to attach to, 0
+ *	while it is not attached
  * @iommufd_pt_out: the ID that this attach returned
  * @iommufd_pt_seq: counts attaches and detaches, of the device and its PASIDs
- * @iommufd_attached: the device (not just a PASID) is attached
  * @cdev_opened: bound through its own node, not through a group
+ * @emulated: DMA is done by the driver, not by a device on a bus
  * @noiommu: no IOMMU stands between the device and memory
  * @debug_root: the device's directory in debugfs
  *
@@ -119,9 +120,9 @@ struct vfio_device {
 	u32 iommufd_pt;
 	u32 iommufd_pt_out;
 	u32 iommufd_pt_seq;
-	u8 iommufd_attached:1;
 #endif
 	u8 cdev_opened:1;
+	u8 emulated:1;
 	u8 noiommu:1;
 	struct dentry *debug_root;
 };

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vfio.ko: the start and the end.
+ *
+ * Keeps no lock.  May call every room.
+ *
+ * Copyright (C) 2026 The iommufd overlay authors
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "debugfs.h"
+#include "device_file.h"
+#include "device_node.h"
+#include "virqfd.h"
+
+static int __init vfio_init(void)
+{
+	int rc;
+
+	rc = vfio_virqfd_init();
+	if (rc)
+		return rc;
+
+	rc = vfio_nodes_init(&vfio_device_fops);
+	if (rc) {
+		vfio_virqfd_exit();
+		return rc;
+	}
+	vfio_debugfs_create_root();
+	return 0;
+}
+
+static void __exit vfio_exit(void)
+{
+	vfio_debugfs_remove_root();
+	vfio_nodes_exit();
+	vfio_virqfd_exit();
+}
+
+module_init(vfio_init);
+module_exit(vfio_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The iommufd overlay authors");
+MODULE_DESCRIPTION("VFIO: device drivers in user space");

@@ -16,6 +16,7 @@
 #include "report.h"
 
 struct file;
+struct inode;
 struct iommufd_ioas;
 
 /**
@@ -25,9 +26,10 @@ struct iommufd_ioas;
  * @objects: everything with an ID
  * @log: refusals
  * @accounts: who pays for pinned memory
- * @creation_lock: read: making an IOAS; write: CHANGE_PROCESS, which must see all
- * @groups: &struct iommufd_group by iommu_group ID; its xa_lock protects the groups'
- *	    last reference
+ * @creation_lock: read: an IOAS appears or goes; write: CHANGE_PROCESS, which must see
+ *		   all of them
+ * @groups_lock: protects @groups and the last reference of each group
+ * @groups: &struct iommufd_group by iommu_group ID
  * @mt_mmap: &struct iommufd_mmap_area by file offset; see mmap_area.h
  * @sw_msi_lock: protects @sw_msi_list, @sw_msi_id and the maps of groups and HWPTs
  * @sw_msi_list: &struct iommufd_sw_msi_map; see sw_msi.h
@@ -40,11 +42,21 @@ struct iommufd_ctx {
 	struct iommufd_log log;
 	struct iommufd_accounts accounts;
 	struct rw_semaphore creation_lock;
+	struct mutex groups_lock; /* protects groups */
 	struct xarray groups;
 	struct maple_tree mt_mmap;
-	struct mutex sw_msi_lock; /* MSI pages of the file */
+	struct mutex sw_msi_lock; /* see above */ /* MSI pages of the file */
 	struct list_head sw_msi_list;
 	unsigned int sw_msi_id;
 	struct iommufd_ioas *vfio_ioas;
 };
+
+/*
+ * A file is one of ours when its release is iommufd_ctx_release(), whatever node it
+ * was opened on.
+ */
+int iommufd_ctx_create(struct file *file,
+		       const struct iommufd_object_ops *const *ops,
+		       enum iommufd_account_mode mode);
+int iommufd_ctx_release(struct inode *inode, struct file *file);
 #endif

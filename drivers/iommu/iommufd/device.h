@@ -7,10 +7,11 @@
 #ifndef __IOMMUFD_DEVICE_H
 #define __IOMMUFD_DEVICE_H
 
+#include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
-
-struct iommufd_group;
+#include "igroup.h"
+#include "object.h"
 
 /**
  * struct iommufd_device - a device that a driver has bound to a context
@@ -33,10 +34,26 @@ struct iommufd_device {
 /**
  * struct iommufd_attach_handle - what the IOMMU core keeps of an attachment for us
  * @handle: the core's part, first
- * @idev: first device that was attached by it
+ * @igroup: group that is attached; outlives the attachment
+ * @idev: one of its attached devices
  */
 struct iommufd_attach_handle {
 	struct iommu_attach_handle handle;
+	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
 };
+
+extern const struct iommufd_object_ops iommufd_device_object_ops;
+
+/* Short reference by ID; ERR_PTR(-ENOENT) with a reason. */
+struct iommufd_device *iommufd_device_get(struct iommufd_ctx *ictx, u32 id);
+void iommufd_device_put(struct iommufd_device *idev);
+
+/* A device behind no IOMMU: it can be bound but not attached. */
+static inline bool iommufd_device_has_iommu(const struct iommufd_device *idev)
+{
+	return idev->igroup->group;
+}
+
+DEFINE_FREE(idev_put, struct iommufd_device *, if (!IS_ERR_OR_NULL(_T)) iommufd_device_put(_T))
 #endif

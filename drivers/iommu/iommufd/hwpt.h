@@ -19,51 +19,51 @@ struct iommufd_ioas;
 /**
  * struct iommufd_hw_pagetable - what paging and nested HWPTs have in common
  * @obj: ID and lifetime
- * @domain: the IOMMU domain; NULL only while the HWPT is made or unmade
- * @fault: fault queue, NULL if faults are not delivered to user space
  * @pasid_compat: allocated with IOMMU_HWPT_ALLOC_PASID
+ * @fault: fault queue, NULL if faults are not delivered to user space
+ * @domain: the IOMMU domain; NULL only while the HWPT is made or unmade
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
-	struct iommu_domain *domain;
+	bool pasid_compat;
 	struct iommufd_fault *fault;
-	bool pasid_compat : 1;
+	struct iommu_domain *domain;
 };
 
 /**
  * struct iommufd_hwpt_paging - a HWPT that shows an IOAS
  * @common: common part, first
- * @ioas: the IOAS; a long reference
- * @auto_domain: made by attaching to the IOAS, goes with its last attachment
- * @enforce_cache_coherency: the domain ignores no-snoop requests
- * @nest_parent: allocated with IOMMU_HWPT_ALLOC_NEST_PARENT
- * @in_iopt: @entry is in the IOAS's page table
  * @item: in &iommufd_ioas.hwpts
  * @entry: in &iommufd_iopt.domains
+ * @in_iopt: @entry is in the IOAS's page table
+ * @nest_parent: allocated with IOMMU_HWPT_ALLOC_NEST_PARENT
+ * @enforce_cache_coherency: the domain ignores no-snoop requests
+ * @auto_domain: made by attaching to the IOAS, goes with its last attachment
  * @present_sw_msi: MSI pages mapped in @domain; ictx->sw_msi_lock
+ * @ioas: the IOAS; a long reference
  */
 struct iommufd_hwpt_paging {
 	struct iommufd_hw_pagetable common;
-	struct iommufd_ioas *ioas;
-	bool auto_domain : 1;
-	bool enforce_cache_coherency : 1;
-	bool nest_parent : 1;
-	bool in_iopt : 1;
 	struct list_head item;
 	struct iopt_domain entry;
+	bool in_iopt;
+	bool nest_parent;
+	bool enforce_cache_coherency;
+	bool auto_domain;
 	struct iommufd_sw_msi_maps present_sw_msi;
+	struct iommufd_ioas *ioas;
 };
 
 /**
  * struct iommufd_hwpt_nested - a HWPT whose page table is the user's own
  * @common: common part, first
- * @parent: the HWPT it is nested on; a long reference
  * @viommu: vIOMMU it was allocated from, or NULL; a long reference
+ * @parent: the HWPT it is nested on; a long reference
  */
 struct iommufd_hwpt_nested {
 	struct iommufd_hw_pagetable common;
-	struct iommufd_hwpt_paging *parent;
 	struct iommufd_viommu *viommu;
+	struct iommufd_hwpt_paging *parent;
 };
 
 static inline bool iommufd_hwpt_is_paging(const struct iommufd_hw_pagetable *hwpt)
@@ -81,8 +81,16 @@ iommufd_hwpt_to_paging(struct iommufd_hw_pagetable *hwpt)
 static inline struct iommufd_hwpt_paging *
 iommufd_hwpt_last_stage(struct iommufd_hw_pagetable *hwpt)
 {
-	if (iommufd_hwpt_is_paging(hwpt))
-		return iommufd_hwpt_to_paging(hwpt);
-	return container_of(hwpt, struct iommufd_hwpt_nested, common)->parent;
+	return iommufd_hwpt_is_paging(hwpt) ?
+		iommufd_hwpt_to_paging(hwpt) :
+		container_of(hwpt, struct iommufd_hwpt_nested, common)->parent;
 }
+
+extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
+
+struct iommufd_hwpt_paging *iommufd_hwpt_auto_new(struct iommufd_ioas *ioas,
+						  struct iommufd_device *idev);
+int iommufd_hwpt_fill(struct iommufd_hwpt_paging *paging);
+bool iommufd_hwpt_complete_at_alloc(const struct iommufd_hw_pagetable *hwpt);
+void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt, unsigned int nrefs);
 #endif

@@ -7,6 +7,8 @@
 #ifndef __IOMMUFD_IGROUP_H
 #define __IOMMUFD_IGROUP_H
 
+#include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
@@ -15,8 +17,8 @@
 struct device;
 struct iommu_group;
 struct iommufd_ctx;
-struct iommufd_device;
 struct iommufd_hw_pagetable;
+struct iommufd_iopt;
 
 /**
  * struct iommufd_attach - what one PASID of a group is attached to
@@ -49,4 +51,14 @@ struct iommufd_group {
 	phys_addr_t sw_msi_start;
 	size_t sw_msi_length;
 };
+
+struct iommufd_group *iommufd_group_get(struct iommufd_ctx *ictx,
+					struct device *dev);
+struct iommufd_group *iommufd_group_new_noiommu(struct iommufd_ctx *ictx);
+void iommufd_group_put(struct iommufd_group *igroup);
+
+int iommufd_group_reserve(struct iommufd_group *igroup, struct device *dev,
+			  struct iommufd_iopt *iopt);
+
+DEFINE_FREE(igroup_put, struct iommufd_group *, if (!IS_ERR_OR_NULL(_T)) iommufd_group_put(_T))
 #endif

@@ -7,6 +7,8 @@
 #ifndef __IOMMUFD_IOAS_H
 #define __IOMMUFD_IOAS_H
 
+#include <linux/cleanup.h>
+#include <linux/err.h>
 #include <linux/mutex.h>
 #include "ctx.h"
 #include "pgtable/iopt.h"
@@ -28,6 +30,15 @@ struct iommufd_ioas {
 	struct list_head hwpts;
 };
 
-/* Short reference; ERR_PTR(-ENOENT) with a reason.  Give back by iommufd_object_put(). */
+extern const struct iommufd_object_ops iommufd_ioas_object_ops;
+
+/* A new one, not published: iommufd_ioas_publish() or iommufd_object_abort_and_destroy(). */
+struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
+void iommufd_ioas_publish(struct iommufd_ioas *ioas);
+
+/* Short reference; ERR_PTR(-ENOENT) with a reason. */
 struct iommufd_ioas *iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id);
+void iommufd_ioas_put(struct iommufd_ioas *ioas);
+
+DEFINE_FREE(ioas_put, struct iommufd_ioas *, if (!IS_ERR_OR_NULL(_T)) iommufd_ioas_put(_T))
 #endif

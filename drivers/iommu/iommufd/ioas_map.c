@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Mapping calls: MAP, MAP_FILE, COPY, UNMAP, NOIOMMU_GET_PA.
+ *
+ * Each checks its argument whole, makes a list of slices of backings, and lets the
+ * page table do the rest.  The order of the checks is part of the user API: flags and
+ * reserved members, then addresses, then permissions, then the IOAS.
+ *
+ * Locks: none of its own; an IOAS is held by a short reference for the time of the
+ * call.
+ */
+#include <linux/capability.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+
+#include "ioas.h"
+#include "memory/backing.h"
+#include "ucmd.h"
+
+#define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
+		   IOMMU_IOAS_MAP_READABLE)
+
+/*
+ * ULONG_MAX itself is refused: as a length it would have to mean the whole space, and
+ * no mapping begins at the very last byte.
+ */
+static int check_address(const struct iommufd_ucmd *ucmd, const char *what,
+			 u64 value)
+{
+	if (value < ULONG_MAX)
+		return 0;
+	return iommufd_refuse(&ucmd->ictx->log, -EOVERFLOW, WHY_OVERFLOW,
+			      "%s 0x%llx does not fit this machine", what, value);
+}
+
+/* What MAP, MAP_FILE and COPY have in common. */
+static int check_map(const struct iommufd_ucmd *ucmd, u32 flags, u64 iova,
+		     u64 length)
+{
+	int rc;
+
+	if (flags & ~MAP_FLAGS)
+		return iommufd_refuse_unknown(ucmd, "flags", flags);
+	rc = check_address(ucmd, "iova", iova);
+	if (rc)
+		return rc;
+	rc = check_address(ucmd, "length", length);
+	if (rc)
+		return rc;
+	if (!(flags & (IOMMU_IOAS_MAP_WRITEABLE | IOMMU_IOAS_MAP_READABLE)))
+		return iommufd_refuse(&ucmd->ictx->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x ask for neither READABLE nor WRITEABLE",
+				      flags);
+	return 0;
+}
+
+static int check_length(const struct iommufd_ucmd *ucmd, u64 length)
+{
+	if (length)
+		return 0;
+	return iommufd_refuse(&ucmd->ictx->log, -EINVAL, WHY_BAD_SIZE,
+			      "length is 0");
+}
+
+static struct iopt_map_request map_request(u32 flags, u64 iova, u64 length)
+{
+	struct iopt_map_request rq = {
+		.length = length,
+		.iova = iova,
+		.prot = IOMMU_CACHE,
+		.fixed = flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+	};
+
+	if (flags & IOMMU_IOAS_MAP_WRITEABLE)
+		rq.prot |= IOMMU_WRITE;
+	if (flags & IOMMU_IOAS_MAP_READABLE)
+		rq.prot |= IOMMU_READ;
+	return rq;
+}
+
+/* Map all of a new backing, whose reference is used up; @start gives the offset. */
+static int map_backing(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
+		       struct iommufd_backing *backing, u64 start)
+{
+	struct iopt_slice slice = {
+		.backing = backing,
+		.offset = offset_in_page(start),
+		.length = rq->length,
+	};
+	LIST_HEAD(slices);
+	int rc;
+
+	list_add(&slice.item, &slices);
+	rq->slices = &slices;
+	rq->hint = start;
+	rc = iopt_map(&ioas->iopt, rq);
+	iommufd_backing_put(backing);
+	return rc;
+}
+
+static int map_user(const struct iommufd_ucmd *ucmd, struct iommu_ioas_map *cmd)
+{
+	struct iopt_map_request rq = map_request(cmd->flags, cmd->iova, cmd->length);
+	struct iommufd_ctx *ictx = ucmd->ictx;
+	struct iommufd_backing *backing;
+	int rc;
+
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = check_length(ucmd, cmd->length);
+	if (rc)
+		return rc;
+	rc = check_address(ucmd, "user_va", cmd->user_va);
+	if (rc)
+		return rc;
+	backing = iommufd_backing_user(&ictx->accounts, cmd->user_va, rq.length,
+				       rq.prot & IOMMU_WRITE, &ictx->log);
+	if (IS_ERR(backing))
+		return PTR_ERR(backing);
+	rc = map_backing(ioas, &rq, backing, cmd->user_va);
+	cmd->iova = rq.iova;
+	return rc;
+}
+
+/**
+ * iommufd_call_ioas_map - IOMMU_IOAS_MAP
+ * @ucmd: the call
+ *
+ * Return: 0; -EOPNOTSUPP, -EOVERFLOW, -EINVAL, -ENOENT, -EEXIST, -ENOSPC, -EFAULT,
+ * -ENOMEM as the user API says.  A result that cannot be written leaves the mapping.
+ */
+int iommufd_call_ioas_map(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map *cmd = ucmd->cmd;
+	int rc;
+
+	if (cmd->__reserved)
+		return iommufd_refuse_unknown(ucmd, "__reserved", cmd->__reserved);
+	rc = check_map(ucmd, cmd->flags, cmd->iova, cmd->length);
+	if (rc)
+		return rc;
+	rc = map_user(ucmd, cmd);
+	if (rc)
+		return rc;
+	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+}
+
+static int map_file(const struct iommufd_ucmd *ucmd,
+		    struct iommu_ioas_map_file *cmd)
+{
+	struct iopt_map_request rq = map_request(cmd->flags, cmd->iova, cmd->length);
+	struct iommufd_ctx *ictx = ucmd->ictx;
+	struct iommufd_backing *backing;
+	int rc;
+
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = check_length(ucmd, cmd->length);
+	if (rc)
+		return rc;
+	backing = iommufd_backing_file(&ictx->accounts, cmd->fd, cmd->start,
+				       rq.length, rq.prot & IOMMU_WRITE, &ictx->log);
+	if (IS_ERR(backing))
+		return PTR_ERR(backing);
+	rc = map_backing(ioas, &rq, backing, cmd->start);
+	cmd->iova = rq.iova;
+	return rc;
+}
+
+/**
+ * iommufd_call_ioas_map_file - IOMMU_IOAS_MAP_FILE
+ * @ucmd: the call
+ *
+ * Return: as iommufd_call_ioas_map(); -EBADF no such file; -EINVAL also a file of another
+ * kind or too short; -EPERM, -EACCES the file may not be written.
+ */
+int iommufd_call_ioas_map_file(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	int rc;
+
+	rc = check_map(ucmd, cmd->flags, cmd->iova, cmd->length);
+	if (rc)
+		return rc;
+	rc = map_file(ucmd, cmd);
+	if (rc)
+		return rc;
+	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+}
+
+/* The slices keep the memory; the source itself is given back at once. */
+static int copy_source(const struct iommufd_ucmd *ucmd,
+		       const struct iommu_ioas_copy *cmd,
+		       struct list_head *slices)
+{
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ucmd->ictx, cmd->src_ioas_id);
+	int rc;
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = check_length(ucmd, cmd->length);
+	if (rc)
+		return rc;
+	rc = check_address(ucmd, "src_iova", cmd->src_iova);
+	if (rc)
+		return rc;
+	return iopt_get_slices(&ioas->iopt, cmd->src_iova, cmd->length,
+			       cmd->flags & IOMMU_IOAS_MAP_WRITEABLE, slices);
+}
+
+/* Where the memory came from, so that a copy can be aligned like the original. */
+static unsigned long source_address(const struct iopt_slice *slice)
+{
+	const struct iommufd_backing *backing = slice->backing;
+
+	if (backing->ops->movable)
+		return (backing->pgoff << PAGE_SHIFT) + slice->offset;
+	return backing->uva + slice->offset;
+}
+
+static int copy_destination(const struct iommufd_ucmd *ucmd,
+			    struct iommu_ioas_copy *cmd,
+			    struct list_head *slices)
+{
+	struct iopt_map_request rq = map_request(cmd->flags, cmd->dst_iova,
+						 cmd->length);
+	int rc;
+
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ucmd->ictx, cmd->dst_ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rq.slices = slices;
+	rq.hint = source_address(list_first_entry(slices, struct iopt_slice, item));
+	rc = iopt_map(&ioas->iopt, &rq);
+	cmd->dst_iova = rq.iova;
+	return rc;
+}
+
+/**
+ * iommufd_call_ioas_copy - IOMMU_IOAS_COPY
+ * @ucmd: the call
+ *
+ * Return: as iommufd_call_ioas_map(); -ENOENT also a hole in the source; -EPERM writable
+ * out of read-only memory.
+ */
+int iommufd_call_ioas_copy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	LIST_HEAD(slices);
+	int rc;
+
+	rc = check_map(ucmd, cmd->flags, cmd->dst_iova, cmd->length);
+	if (rc)
+		return rc;
+	rc = copy_source(ucmd, cmd, &slices);
+	if (rc)
+		return rc;
+	rc = copy_destination(ucmd, cmd, &slices);
+	iopt_slices_free(&slices);
+	if (rc)
+		return rc;
+	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+}
+
+static int unmap(const struct iommufd_ucmd *ucmd,
+		 const struct iommu_ioas_unmap *cmd, unsigned long *unmapped)
+{
+	struct iova_span span;
+	int rc;
+
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	if (!cmd->iova && cmd->length == U64_MAX)
+		return iopt_unmap_all(&ioas->iopt, unmapped);
+	rc = check_address(ucmd, "iova", cmd->iova);
+	if (rc)
+		return rc;
+	rc = check_address(ucmd, "length", cmd->length);
+	if (rc)
+		return rc;
+	rc = iova_span_make(&span, cmd->iova, cmd->length);
+	if (rc)
+		return iommufd_refuse(&ucmd->ictx->log, rc,
+				      rc == -EINVAL ? WHY_BAD_SIZE : WHY_OVERFLOW,
+				      "iova 0x%llx, length 0x%llx is empty or wraps",
+				      cmd->iova, cmd->length);
+	return iopt_unmap(&ioas->iopt, &span, unmapped);
+}
+
+/**
+ * iommufd_call_ioas_unmap - IOMMU_IOAS_UNMAP
+ * @ucmd: the call
+ *
+ * Return: 0; -ENOENT, -EINVAL, -EOVERFLOW, -EBUSY as the user API says; -EDEADLOCK when
+ * a kernel driver does not let go.  Nothing is unmapped on failure, except that a
+ * result that cannot be written (-EFAULT) does not undo it.
+ */
+int iommufd_call_ioas_unmap(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_unmap *cmd = ucmd->cmd;
+	unsigned long unmapped;
+	int rc;
+
+	rc = unmap(ucmd, cmd, &unmapped);
+	if (rc)
+		return rc;
+	cmd->length = unmapped;
+	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+}
+
+static bool is_mapped(struct iommufd_iopt *iopt, unsigned long iova)
+{
+	const struct iova_node *node;
+
+	guard(rwsem_read)(&iopt->space_lock);
+	node = iova_set_find(&iopt->areas, iova);
+	return node && !iova_node_is_cover(node);
+}
+
+/**
+ * iommufd_call_ioas_noiommu_get_pa - IOMMU_IOAS_NOIOMMU_GET_PA
+ * @ucmd: the call
+ *
+ * Tells what is wrong with the argument; a good one ends in -EOPNOTSUPP, because no
+ * device without an IOMMU can be attached to an address space.
+ *
+ * Return: -EPERM without CAP_SYS_RAWIO; -EOPNOTSUPP; -EINVAL length 0; -EOVERFLOW;
+ * -ENOENT no IOAS, or nothing mapped there.
+ */
+int iommufd_call_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_noiommu_get_pa *cmd = ucmd->cmd;
+	struct iommufd_log *log = &ucmd->ictx->log;
+	int rc;
+
+	if (!capable(CAP_SYS_RAWIO))
+		return iommufd_refuse(log, -EPERM, WHY_PERMISSION,
+				      "physical addresses need CAP_SYS_RAWIO");
+	if (cmd->flags)
+		return iommufd_refuse_unknown(ucmd, "flags", cmd->flags);
+	if (cmd->__reserved)
+		return iommufd_refuse_unknown(ucmd, "__reserved", cmd->__reserved);
+	rc = check_length(ucmd, cmd->length);
+	if (rc)
+		return rc;
+	rc = check_address(ucmd, "iova", cmd->iova);
+	if (rc)
+		return rc;
+
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_ioas_get(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	if (!is_mapped(&ioas->iopt, cmd->iova))
+		return iommufd_refuse(log, -ENOENT, WHY_HOLE,
+				      "nothing is mapped at iova 0x%llx", cmd->iova);
+	return iommufd_refuse(log, -EOPNOTSUPP, WHY_NO_IOMMU,
+			      "no device without an IOMMU can use ioas %u",
+			      cmd->ioas_id);
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * /dev/iommu: the device node and the table of its calls.
+ *
+ * A call is found by its exact number.  Its structure is copied in by the rules for
+ * structures that grow: what an older caller lacks reads as zero, what a newer one has
+ * more must be zero.  Then its room runs it, and what went wrong is sealed in the file's
+ * log.
+ *
+ * Locks: none.
+ */
+#include <linux/fs.h>
+#include <linux/iommufd.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/sizes.h>
+
+#include "access.h"
+#include "ctx.h"
+#include "device.h"
+#include "fdinfo.h"
+#include "hwpt.h"
+#include "ioas.h"
+#include "mmap_area.h"
+#include "ucmd.h"
+
+static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
+	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
+	[IOMMUFD_OBJ_HWPT_PAGING] = &iommufd_hwpt_paging_object_ops,
+	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
+	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
+};
+
+static int run_destroy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_destroy *cmd = ucmd->cmd;
+
+	return iommufd_object_destroy_by_id(&ucmd->ictx->objects, cmd->id);
+}
+
+/* Calls whose rooms are not built yet. */
+static int run_unsupported(struct iommufd_ucmd *ucmd)
+{
+	return iommufd_refuse(&ucmd->ictx->log, -EOPNOTSUPP, WHY_NOT_SUPPORTED,
+			      "this kernel does not implement the call");
+}
+
+/* Room for the structure of any call, on the stack of the dispatcher. */
+union cmd_buffer {
+	struct iommu_destroy destroy;
+	struct iommu_fault_alloc fault_alloc;
+	struct iommu_hw_info hw_info;
+	struct iommu_hw_queue_alloc hw_queue_alloc;
+	struct iommu_hwpt_alloc hwpt_alloc;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
+	struct iommu_hwpt_invalidate invalidate;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
+	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_change_process change_process;
+	struct iommu_ioas_copy copy;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_map_file map_file;
+	struct iommu_ioas_noiommu_get_pa noiommu_get_pa;
+	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
+	struct iommu_vdevice_alloc vdevice_alloc;
+	struct iommu_veventq_alloc veventq_alloc;
+	struct iommu_vfio_ioas vfio_ioas;
+	struct iommu_viommu_alloc viommu_alloc;
+};
+
+/**
+ * struct call - a row of the call table
+ * @name: as the log prints it
+ * @cmd: full ioctl number
+ * @size: bytes of the structure
+ * @min_size: bytes that even the oldest caller has
+ * @run: carries the call out
+ */
+struct call {
+	const char *name;
+	unsigned int cmd;
+	u32 size;
+	u32 min_size;
+	int (*run)(struct iommufd_ucmd *ucmd);
+};
+
+#define CALL(number, function, type, last)                                     \
+	[_IOC_NR(IOMMU_##number) - IOMMUFD_CMD_BASE] = {                       \
+		.name = #number,                                               \
+		.cmd = IOMMU_##number,                                         \
+		.size = sizeof(type) +                                         \
+			BUILD_BUG_ON_ZERO(sizeof(type) >                       \
+					  sizeof(union cmd_buffer)),           \
+		.min_size = offsetofend(type, last),                           \
+		.run = function,                                               \
+	}
+
+static const struct call calls[] = {
+	CALL(DESTROY, run_destroy, struct iommu_destroy, id),
+	CALL(FAULT_QUEUE_ALLOC, run_unsupported, struct iommu_fault_alloc,
+	     out_fault_fd),
+	CALL(GET_HW_INFO, iommufd_call_get_hw_info, struct iommu_hw_info, __reserved),
+	CALL(HW_QUEUE_ALLOC, run_unsupported, struct iommu_hw_queue_alloc, length),
+	CALL(HWPT_ALLOC, run_unsupported, struct iommu_hwpt_alloc, __reserved),
+	CALL(HWPT_GET_DIRTY_BITMAP, run_unsupported,
+	     struct iommu_hwpt_get_dirty_bitmap, data),
+	CALL(HWPT_INVALIDATE, run_unsupported, struct iommu_hwpt_invalidate,
+	     __reserved),
+	CALL(HWPT_SET_DIRTY_TRACKING, run_unsupported,
+	     struct iommu_hwpt_set_dirty_tracking, __reserved),
+	CALL(IOAS_ALLOC, iommufd_call_ioas_alloc, struct iommu_ioas_alloc, out_ioas_id),
+	CALL(IOAS_ALLOW_IOVAS, iommufd_call_ioas_allow_iovas,
+	     struct iommu_ioas_allow_iovas, allowed_iovas),
+	CALL(IOAS_CHANGE_PROCESS, iommufd_call_ioas_change_process,
+	     struct iommu_ioas_change_process, __reserved),
+	CALL(IOAS_COPY, iommufd_call_ioas_copy, struct iommu_ioas_copy, src_iova),
+	CALL(IOAS_IOVA_RANGES, iommufd_call_ioas_iova_ranges,
+	     struct iommu_ioas_iova_ranges, out_iova_alignment),
+	CALL(IOAS_MAP, iommufd_call_ioas_map, struct iommu_ioas_map, iova),
+	CALL(IOAS_MAP_FILE, iommufd_call_ioas_map_file, struct iommu_ioas_map_file, iova),
+	CALL(IOAS_NOIOMMU_GET_PA, iommufd_call_ioas_noiommu_get_pa,
+	     struct iommu_ioas_noiommu_get_pa, out_phys),
+	CALL(IOAS_UNMAP, iommufd_call_ioas_unmap, struct iommu_ioas_unmap, length),
+	CALL(OPTION, iommufd_call_option, struct iommu_option, val64),
+	CALL(VDEVICE_ALLOC, run_unsupported, struct iommu_vdevice_alloc, virt_id),
+	CALL(VEVENTQ_ALLOC, run_unsupported, struct iommu_veventq_alloc,
+	     out_veventq_fd),
+	CALL(VFIO_IOAS, run_unsupported, struct iommu_vfio_ioas, __reserved),
+	CALL(VIOMMU_ALLOC, run_unsupported, struct iommu_viommu_alloc,
+	     out_viommu_id),
+};
+
+/* A slot that no row fills has the number 0, which no ioctl of this type has. */
+static const struct call *find_call(unsigned int cmd)
+{
+	unsigned int slot = _IOC_NR(cmd) - IOMMUFD_CMD_BASE;
+
+	if (slot >= ARRAY_SIZE(calls) || calls[slot].cmd != cmd)
+		return NULL;
+	return &calls[slot];
+}
+
+/* No structure will ever come near; keeps the look at a long tail short. */
+#define CALL_MAX_SIZE SZ_64K
+
+static int copy_in(struct iommufd_ucmd *ucmd, union cmd_buffer *buffer,
+		   const struct call *call)
+{
+	struct iommufd_log *log = &ucmd->ictx->log;
+	u32 __user *usize = ucmd->ubuffer;
+	int rc;
+
+	if (get_user(ucmd->user_size, usize))
+		return iommufd_refuse(log, -EFAULT, WHY_FAULT,
+				      "the structure cannot be read");
+	if (ucmd->user_size < call->min_size)
+		return iommufd_refuse(log, -EINVAL, WHY_BAD_SIZE,
+				      "size is %u, at least %u is needed",
+				      ucmd->user_size, call->min_size);
+	rc = ucmd->user_size > CALL_MAX_SIZE ? -E2BIG :
+	     copy_struct_from_user(buffer, call->size, ucmd->ubuffer,
+				   ucmd->user_size);
+	if (rc == -E2BIG)
+		return iommufd_refuse(log, rc, WHY_BAD_SIZE,
+				      "size is %u, this kernel knows %u and the rest is too long or not zero",
+				      ucmd->user_size, call->size);
+	if (rc)
+		return iommufd_refuse(log, rc, WHY_FAULT,
+				      "the %u bytes of the structure cannot be read",
+				      ucmd->user_size);
+	return 0;
+}
+
+static long iommufd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct call *call = find_call(cmd);
+	union cmd_buffer buffer;
+	struct iommufd_ucmd ucmd = {
+		.ictx = file->private_data,
+		.ubuffer = (void __user *)arg,
+		.cmd = &buffer,
+	};
+	int rc;
+
+	/* The ioctls of a VFIO container will be looked for here. */
+	if (!call)
+		return -ENOIOCTLCMD;
+	rc = copy_in(&ucmd, &buffer, call);
+	if (!rc)
+		rc = call->run(&ucmd);
+	iommufd_report_result(&ucmd.ictx->log, call->name, rc);
+	return rc;
+}
+
+static int iommufd_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct iommufd_ctx *ictx = file->private_data;
+	int rc = iommufd_mmap_area_map(ictx, vma);
+
+	iommufd_report_result(&ictx->log, "MMAP", rc);
+	return rc;
+}
+
+static int iommufd_open(struct inode *inode, struct file *file)
+{
+	return iommufd_ctx_create(file, object_ops, IOMMUFD_ACCOUNT_USER);
+}
+
+static const struct file_operations iommufd_fops = {
+	.owner = THIS_MODULE,
+	.open = iommufd_open,
+	.release = iommufd_ctx_release,
+	.unlocked_ioctl = iommufd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = iommufd_mmap,
+	.show_fdinfo = iommufd_show_fdinfo,
+};
+
+static struct miscdevice iommufd_node = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommu",
+	.nodename = "iommu",
+	.mode = 0660,
+	.fops = &iommufd_fops,
+};
+
+module_misc_device(iommufd_node);
+
+MODULE_IMPORT_NS("IOMMUFD");
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+MODULE_DESCRIPTION("User API to the IOMMU");
+MODULE_LICENSE("GPL");

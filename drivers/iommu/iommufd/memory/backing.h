@@ -86,7 +86,7 @@ struct iommufd_backing {
 	unsigned long npages;
 	const struct iommufd_backing_ops *ops;
 	struct iommufd_payer *payer;
-	struct mutex lock;
+	struct mutex lock; /* what is pinned */
 	union {
 		struct pfn_runs whole_runs;
 		struct rb_root segments;

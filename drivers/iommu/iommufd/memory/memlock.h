@@ -50,7 +50,7 @@ enum iommufd_account_mode {
  * @charged: pages charged against a limit now
  */
 struct iommufd_accounts {
-	spinlock_t lock;
+	spinlock_t lock; /* @recent */
 	struct iommufd_payer *recent;
 	enum iommufd_account_mode mode;
 	atomic_long_t pinned;

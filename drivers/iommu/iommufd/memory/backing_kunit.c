@@ -1,0 +1,446 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Tests of uses and segments: a backing whose pages do not exist, used at random,
+ * against a model that counts the uses of each page.
+ */
+#include <kunit/test.h>
+#include <linux/cleanup.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/prandom.h>
+#include <linux/slab.h>
+
+#include "memlock.h"
+#include "origin.h"
+#include "segments.h"
+
+#define NPAGES 61UL
+#define MAX_USES 24
+#define NO_PAGE ULONG_MAX
+#define ROUNDS 20000
+
+/* A use that is taken. */
+struct use {
+	unsigned long first;
+	unsigned long npages;
+};
+
+/**
+ * struct backing_test - state of a case
+ * @test: the case
+ * @rnd: random numbers, the same in each run
+ * @accounts: of the payers
+ * @payer: who pays
+ * @fake: the backing
+ * @pins: pins of each page
+ * @fail_at: page that cannot be pinned, NO_PAGE for none
+ * @calls: calls of the origin's pin operation
+ * @uses: model: uses taken
+ * @nuses: model: how many
+ */
+struct backing_test {
+	struct kunit *test;
+	struct rnd_state rnd;
+	struct iommufd_accounts accounts;
+	struct iommufd_payer payer;
+	struct iommufd_movable_backing *fake;
+	unsigned int pins[NPAGES];
+	unsigned long fail_at;
+	unsigned int calls;
+	struct use uses[MAX_USES];
+	unsigned int nuses;
+};
+
+/* The fake origin finds its test by this: cases run one after the other. */
+static struct backing_test *running;
+
+/* Runs of seven pages with gaps between them. */
+static unsigned long pfn_of(unsigned long page)
+{
+	return 1000 + page + page / 7 * 5;
+}
+
+static unsigned long page_of(unsigned long pfn)
+{
+	unsigned long page;
+
+	for (page = 0; page < NPAGES; page++)
+		if (pfn_of(page) == pfn)
+			return page;
+	return NO_PAGE;
+}
+
+static int fake_pin(struct iommufd_backing *backing, unsigned long first,
+		    unsigned long npages, struct pfn_runs *runs,
+		    struct iommufd_log *log)
+{
+	unsigned long page;
+	int rc;
+
+	running->calls++;
+	for (page = first; page < first + npages; page++) {
+		if (page == running->fail_at)
+			return -EFAULT;
+		rc = pfn_runs_append(runs, pfn_of(page), 1, GFP_KERNEL);
+		if (rc)
+			return rc;
+		running->pins[page]++;
+	}
+	return 0;
+}
+
+static void fake_unpin(struct iommufd_backing *backing, struct pfn_runs *runs,
+		       bool dirty)
+{
+	struct pfn_runs_iter it;
+	unsigned long i, page;
+
+	if (runs->npages)
+		pfn_runs_for_each(&it, runs, 0, runs->npages) {
+			for (i = 0; i < it.run.npages; i++) {
+				page = page_of(it.run.pfn + i);
+				KUNIT_ASSERT_NE(running->test, page, NO_PAGE);
+				running->pins[page]--;
+			}
+		}
+	pfn_runs_clear(runs);
+}
+
+static const struct iommufd_backing_ops fake_ops = {
+	.name = "fake",
+	.movable = true,
+	.pin = fake_pin,
+	.unpin = fake_unpin,
+};
+
+static unsigned long random_below(struct backing_test *bt, unsigned long limit)
+{
+	return prandom_u32_state(&bt->rnd) % limit;
+}
+
+static struct iommufd_backing *backing_of(struct backing_test *bt)
+{
+	return &bt->fake->backing;
+}
+
+static s64 pinned_vm(const struct iommufd_payer *payer)
+{
+	return atomic64_read(&payer->mm->pinned_vm);
+}
+
+static bool model_has(const struct backing_test *bt, unsigned long page)
+{
+	unsigned int i;
+
+	for (i = 0; i < bt->nuses; i++)
+		if (page >= bt->uses[i].first &&
+		    page - bt->uses[i].first < bt->uses[i].npages)
+			return true;
+	return false;
+}
+
+static unsigned int count_segments(struct iommufd_backing *backing)
+{
+	struct iommufd_segment *segment;
+	unsigned int n = 0;
+
+	for (segment = segments_find(&backing->segments, 0); segment;
+	     segment = segments_next(segment))
+		n++;
+	return n;
+}
+
+/* Every page has one pin if it is used and none if not, and is paid for. */
+static void check_pins(struct backing_test *bt)
+{
+	struct iommufd_backing *backing = backing_of(bt);
+	unsigned long page, npinned = 0;
+
+	for (page = 0; page < NPAGES; page++) {
+		bool used = model_has(bt, page);
+
+		KUNIT_ASSERT_EQ(bt->test, (unsigned int)used, bt->pins[page]);
+		npinned += used;
+	}
+	KUNIT_ASSERT_EQ(bt->test, npinned, pinned_vm(&bt->payer));
+	KUNIT_ASSERT_EQ(bt->test, npinned,
+			atomic_long_read(&bt->accounts.pinned));
+
+	guard(mutex)(&backing->lock);
+	KUNIT_ASSERT_EQ(bt->test, npinned, iommufd_backing_npinned(backing));
+	if (!bt->nuses)
+		KUNIT_ASSERT_FALSE(bt->test, backing->in_segments);
+	if (backing->in_segments)
+		KUNIT_ASSERT_LE(bt->test, count_segments(backing),
+				2 * bt->nuses + 1);
+}
+
+/* The walk gives the page frames of a use, in order. */
+static void check_walk(struct backing_test *bt, const struct use *use)
+{
+	struct iommufd_backing *backing = backing_of(bt);
+	struct iommufd_backing_walk walk;
+	unsigned long page = use->first;
+	unsigned long i;
+
+	guard(mutex)(&backing->lock);
+	KUNIT_ASSERT_TRUE(bt->test, iommufd_backing_covers(backing, use->first,
+							   use->npages));
+	iommufd_backing_for_each_run(&walk, backing, use->first, use->npages)
+		for (i = 0; i < walk.run.npages; i++)
+			KUNIT_ASSERT_EQ(bt->test, pfn_of(page++),
+					walk.run.pfn + i);
+	KUNIT_ASSERT_EQ(bt->test, use->first + use->npages, page);
+}
+
+static int take(struct backing_test *bt, unsigned long first,
+		unsigned long npages)
+{
+	int rc = iommufd_backing_pin(backing_of(bt), first, npages, NULL);
+
+	if (!rc)
+		bt->uses[bt->nuses++] = (struct use){ first, npages };
+	return rc;
+}
+
+static void give(struct backing_test *bt, unsigned int i)
+{
+	struct use use = bt->uses[i];
+
+	bt->uses[i] = bt->uses[--bt->nuses];
+	iommufd_backing_unpin(backing_of(bt), use.first, use.npages);
+}
+
+static void give_all(struct backing_test *bt)
+{
+	while (bt->nuses) {
+		give(bt, random_below(bt, bt->nuses));
+		check_pins(bt);
+	}
+}
+
+static void random_take(struct backing_test *bt)
+{
+	unsigned long first = random_below(bt, NPAGES);
+	unsigned long npages = 1 + random_below(bt, NPAGES - first);
+	bool fails;
+
+	if (bt->nuses == MAX_USES)
+		return;
+	if (!random_below(bt, 4)) {
+		first = 0;
+		npages = NPAGES;
+	}
+	if (!random_below(bt, 4))
+		bt->fail_at = random_below(bt, NPAGES);
+	fails = bt->fail_at != NO_PAGE && bt->fail_at >= first &&
+		bt->fail_at - first < npages && !model_has(bt, bt->fail_at);
+	KUNIT_ASSERT_EQ(bt->test, fails ? -EFAULT : 0, take(bt, first, npages));
+	bt->fail_at = NO_PAGE;
+}
+
+static void random_split(struct backing_test *bt)
+{
+	struct use *use, upper;
+	unsigned long below;
+
+	if (!bt->nuses || bt->nuses == MAX_USES)
+		return;
+	use = &bt->uses[random_below(bt, bt->nuses)];
+	if (use->npages == 1)
+		return;
+	below = 1 + random_below(bt, use->npages - 1);
+	upper.first = use->first + below;
+	upper.npages = use->npages - below;
+	KUNIT_ASSERT_EQ(bt->test, 0,
+			iommufd_backing_split(backing_of(bt), upper.first));
+	use->npages = below;
+	bt->uses[bt->nuses++] = upper;
+}
+
+static void test_random_uses(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	unsigned int round;
+
+	for (round = 0; round < ROUNDS; round++) {
+		switch (random_below(bt, 5)) {
+		case 0:
+		case 1:
+			random_take(bt);
+			break;
+		case 2:
+			random_split(bt);
+			break;
+		default:
+			if (bt->nuses)
+				give(bt, random_below(bt, bt->nuses));
+		}
+		check_pins(bt);
+		if (bt->nuses)
+			check_walk(bt, &bt->uses[random_below(bt, bt->nuses)]);
+	}
+	give_all(bt);
+}
+
+/* A use of the whole is one call of the origin and stays whole. */
+static void test_whole(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	KUNIT_EXPECT_EQ(test, 1, bt->calls);
+	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_segments);
+	check_walk(bt, &bt->uses[0]);
+	give_all(bt);
+}
+
+/* Pages used alone inside a big range leave no trace. */
+static void test_rejoin(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	unsigned long page;
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	for (page = 0; page < NPAGES; page++) {
+		KUNIT_ASSERT_EQ(test, 0, take(bt, page, 1));
+		KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_segments);
+		give(bt, 1);
+		KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_segments);
+		check_walk(bt, &bt->uses[0]);
+	}
+	KUNIT_EXPECT_EQ(test, 1, bt->calls);
+	give_all(bt);
+}
+
+/* Neighbours that are used alike by different uses stay apart. */
+static void test_keep_borders(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 10));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 10, 10));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 10, 1));
+	give(bt, 2);
+	KUNIT_EXPECT_EQ(test, 2, count_segments(backing_of(bt)));
+	check_pins(bt);
+	give_all(bt);
+}
+
+static void test_too_many_uses(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	struct iommufd_backing *backing = backing_of(bt);
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	backing->whole_uses = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 0, NPAGES));
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 3, 1));
+	KUNIT_EXPECT_FALSE(test, backing->in_segments);
+	backing->whole_uses = 1;
+	check_pins(bt);
+	give_all(bt);
+}
+
+static void init_payer(struct kunit *test, struct iommufd_payer *payer,
+		       struct iommufd_accounts *accounts)
+{
+	payer->mm = kunit_kzalloc(test, sizeof(*payer->mm), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, payer->mm);
+	payer->accounts = accounts;
+	payer->mode = IOMMUFD_ACCOUNT_NONE;
+	/* One more than the test drops. */
+	refcount_set(&payer->refs, 2);
+}
+
+static void test_move(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	struct iommufd_backing *backing = backing_of(bt);
+	struct iommufd_payer *next;
+
+	next = kunit_kzalloc(test, sizeof(*next), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, next);
+	init_payer(test, next, &bt->accounts);
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 5));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 3, 7));
+
+	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_move_prepare(backing, next, NULL));
+	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_move_prepare(backing, next, NULL));
+	KUNIT_EXPECT_EQ(test, 10, pinned_vm(next));
+	KUNIT_EXPECT_EQ(test, 10, pinned_vm(&bt->payer));
+	iommufd_backing_move_abort(backing);
+	iommufd_backing_move_commit(backing);
+	KUNIT_EXPECT_EQ(test, 0, pinned_vm(next));
+	KUNIT_EXPECT_PTR_EQ(test, &bt->payer, backing->payer);
+	check_pins(bt);
+
+	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_move_prepare(backing, next, NULL));
+	refcount_inc(&bt->payer.refs);
+	iommufd_backing_move_commit(backing);
+	iommufd_backing_move_abort(backing);
+	KUNIT_EXPECT_EQ(test, 10, pinned_vm(next));
+	KUNIT_EXPECT_EQ(test, 0, pinned_vm(&bt->payer));
+	KUNIT_EXPECT_PTR_EQ(test, next, backing->payer);
+
+	while (bt->nuses)
+		give(bt, 0);
+	KUNIT_EXPECT_EQ(test, 0, pinned_vm(next));
+	KUNIT_EXPECT_EQ(test, 0, atomic_long_read(&bt->accounts.pinned));
+}
+
+static int backing_test_init(struct kunit *test)
+{
+	struct backing_test *bt = kunit_kzalloc(test, sizeof(*bt), GFP_KERNEL);
+	struct iommufd_backing *backing;
+
+	KUNIT_ASSERT_NOT_NULL(test, bt);
+	test->priv = bt;
+	running = bt;
+	bt->test = test;
+	bt->fail_at = NO_PAGE;
+	prandom_seed_state(&bt->rnd, 11);
+	iommufd_accounts_init(&bt->accounts, IOMMUFD_ACCOUNT_USER);
+	init_payer(test, &bt->payer, &bt->accounts);
+
+	bt->fake = kzalloc_obj(*bt->fake);
+	KUNIT_ASSERT_NOT_NULL(test, bt->fake);
+	backing = backing_of(bt);
+	refcount_set(&backing->refs, 1);
+	mutex_init(&backing->lock);
+	backing->ops = &fake_ops;
+	backing->payer = &bt->payer;
+	backing->npages = NPAGES;
+	backing->writable = true;
+	return 0;
+}
+
+static void backing_test_exit(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+
+	if (bt && bt->fake)
+		iommufd_backing_put(backing_of(bt));
+}
+
+static struct kunit_case backing_cases[] = {
+	KUNIT_CASE(test_whole),
+	KUNIT_CASE(test_rejoin),
+	KUNIT_CASE(test_keep_borders),
+	KUNIT_CASE(test_too_many_uses),
+	KUNIT_CASE(test_move),
+	KUNIT_CASE_SLOW(test_random_uses),
+	{}
+};
+
+static struct kunit_suite backing_suite = {
+	.name = "iommufd_backing",
+	.init = backing_test_init,
+	.exit = backing_test_exit,
+	.test_cases = backing_cases,
+};
+
+kunit_test_suite(backing_suite);

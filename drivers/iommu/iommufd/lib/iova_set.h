@@ -20,30 +20,57 @@
 #ifndef __IOMMUFD_LIB_IOVA_SET_H
 #define __IOMMUFD_LIB_IOVA_SET_H
 
+#include <linux/bits.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include "span.h"
+
+/* What a hole's length has to fit in, so that a flag has room beside it. */
+#define IOVA_HOLE_BITS (BITS_PER_LONG - 1)
 
 /**
  * struct iova_node - one range of a set, embedded in its user's structure
  * @rb: linkage in &iova_set.tree
  * @span: the range; constant while the node is in a set
- * @hole: bytes between the previous node (or 0) and @span.first
- * @max_hole: largest @hole in the subtree below this node
+ * @hole: bytes between the previous node (or 0) and @span.first; what does not
+ *	  fit is cut to the largest value that does
+ * @is_cover: the node stands for reserved ranges, see iova_node_is_cover()
+ * @max_hole: largest @hole in the subtree below this node, itself included
+ *
+ * Only @span is the user's to set; the rest is private to iova_set.c.
  */
 struct iova_node {
 	struct rb_node rb;
 	struct iova_span span;
-	unsigned long hole;
+	unsigned long hole : IOVA_HOLE_BITS;
+	unsigned long is_cover : 1;
 	unsigned long max_hole;
+};
+
+/**
+ * struct iova_fit - what a hole has to offer
+ * @length: bytes wanted, not zero
+ * @align: power of two that (first - @offset) has to be a multiple of
+ * @offset: first byte modulo @align, below @align
+ * @window: the hole has to lie in here
+ */
+struct iova_fit {
+	unsigned long length;
+	unsigned long align;
+	unsigned long offset;
+	struct iova_span window;
 };
 
 /**
  * struct iova_set - ranges in ascending order, without overlap
  * @tree: the nodes
+ * @barren: a search that had to look at many holes; nothing that satisfies it
+ *	    begins in its window, which ends where the search did.  Spares the
+ *	    next search of the kind the same holes.  Zero length: nothing known
  */
 struct iova_set {
 	struct rb_root tree;
+	struct iova_fit barren;
 };
 
 void iova_set_init(struct iova_set *set);
@@ -72,28 +99,14 @@ struct iova_node *iova_set_next(struct iova_node *node);
 	for ((node) = iova_set_first_in(set, span); (node);                    \
 	     (node) = iova_set_next_in(node, span))
 
-/**
- * struct iova_fit - what a hole has to offer
- * @length: bytes wanted, not zero
- * @align: power of two that (first - @offset) has to be a multiple of
- * @offset: first byte modulo @align, below @align
- * @window: the hole has to lie in here
- */
-struct iova_fit {
-	unsigned long length;
-	unsigned long align;
-	unsigned long offset;
-	struct iova_span window;
-};
-
 /*
  * Lowest place in a hole of @set that satisfies @fit; -ENOSPC if there is none.
  * Exact: never misses a place, and never returns one whose offset is wrong.
- * O(log n) unless many holes are long enough and none of them aligned; even
- * then the search is bounded by a second pass that asks for
- * length + align - 1 bytes before it looks at every hole.
+ * O(log n), and one step more for each hole passed that is long enough but has
+ * no aligned place; the set remembers when those were many (@barren), so it
+ * writes to @set.
  */
-int iova_set_fit(const struct iova_set *set, const struct iova_fit *fit,
+int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 		 unsigned long *first);
 
 /**
@@ -110,6 +123,7 @@ struct iova_resv {
  * @span: the range
  * @owner: who reserved it; compared, never followed.  NULL is an owner too
  * @name: name of the owner for messages, copied, NUL terminated
+ * @cover_used: @cover is in the set
  * @cover: node that stands in the area set for the union of overlapping
  *	   entries that begins with this entry
  */
@@ -126,9 +140,9 @@ void iova_resv_init(struct iova_resv *resv);
 
 /*
  * iova_resv_add() reserves @span for @owner and updates the cover in @set.
- * The caller has checked that no *area* of @set overlaps.  -ENOMEM (nothing
- * changed).  iova_resv_remove() drops everything @owner reserved; never fails.
- * iova_resv_is_cover() tells cover nodes from the nodes of areas.
+ * -ENOMEM; -EADDRINUSE when an *area* of @set is there; nothing changed then.
+ * iova_resv_remove() drops everything @owner reserved; never fails.
+ * iova_node_is_cover() tells cover nodes from the nodes of areas.
  * iova_resv_first_in() returns the lowest entry that overlaps @span or NULL.
  * iova_resv_next_hole() sets @hole to the lowest range at or above @from that no
  * entry covers; false if there is none.
@@ -142,5 +156,9 @@ struct iova_resv_entry *iova_resv_first_in(const struct iova_resv *resv,
 					   const struct iova_span *span);
 bool iova_resv_next_hole(const struct iova_resv *resv, unsigned long from,
 			 struct iova_span *hole);
-bool iova_node_is_cover(const struct iova_node *node);
+
+static inline bool iova_node_is_cover(const struct iova_node *node)
+{
+	return node->is_cover;
+}
 #endif

@@ -30,7 +30,10 @@ struct pfn_chunk;
  * struct pfn_runs - page frames of pages 0 to @npages - 1
  * @npages: pages held
  * @nruns: runs held
- * @nchunks: chunks in @chunks; zero while the only run is inline
+ * @nchunks: chunks that hold them; zero while the only run is inline
+ * @inline_run: the run, packed, while @nchunks is 0
+ * @chunk: the chunk, while @nchunks is 1
+ * @chunks: the chunks, while there are more
  *
  * All zero bytes is a valid empty object.
  */
@@ -40,6 +43,7 @@ struct pfn_runs {
 	unsigned int nchunks;
 	union {
 		u64 inline_run;
+		struct pfn_chunk *chunk;
 		struct pfn_chunk **chunks;
 	};
 };
@@ -51,7 +55,8 @@ static inline void pfn_runs_init(struct pfn_runs *runs)
 
 /*
  * pfn_runs_append() adds @npages page frames from @pfn at the end, merging with
- * the last run where contiguous; -ENOMEM (nothing changed).  @gfp is normally
+ * the last run where contiguous; -ENOMEM, -EOVERFLOW for page frames from 2^44 on
+ * (nothing changed).  @gfp is normally
  * GFP_KERNEL_ACCOUNT: the user pays for the description of the user's pages.
  *
  * pfn_runs_append_pages() does the same for an array of struct page pointers
@@ -85,9 +90,10 @@ struct pfn_runs_iter {
 	struct pfn_run run;
 	/* private: */
 	const struct pfn_runs *runs;
+	const u64 *slot;
+	const u64 *end;
 	unsigned long left;
 	unsigned int chunk;
-	unsigned int slot;
 };
 
 /*

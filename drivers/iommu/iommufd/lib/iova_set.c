@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Sets of IOVA ranges: see iova_set.h for what they promise.
+ *
+ * Each node knows the hole in front of it, and the widest such hole in its
+ * subtree; a search descends only where a hole is wide enough.  The hole behind
+ * the last node belongs to no node and is looked at separately.
+ *
+ * A change touches the holes of two neighbours.  Their sums are made right on
+ * the way to the root *before* the tree is rebalanced, because rotations copy
+ * sums upwards and would carry a stale one past the point where the way up stops.
+ *
+ * No locks: whoever owns the set serialises.
+ */
+#include <linux/rbtree_augmented.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include "iova_set.h"
+
+/* A longer hole is noted as this long; there is room for two of them at most. */
+#define HOLE_MAX ((unsigned long)LONG_MAX)
+
+/* A search that passed this many holes in vain is worth remembering. */
+#define BARREN_HOLES 16
+
+static inline struct iova_node *to_node(struct rb_node *rb)
+{
+	return rb_entry_safe(rb, struct iova_node, rb);
+}
+
+static inline unsigned long node_hole(struct iova_node *node)
+{
+	return node->hole;
+}
+
+RB_DECLARE_CALLBACKS_MAX(static, iova_callbacks, struct iova_node, rb,
+			 unsigned long, max_hole, node_hole)
+
+/* First byte of the hole that ends at @node. */
+static unsigned long hole_first(struct iova_node *node)
+{
+	struct iova_node *prev;
+
+	if (likely(node->hole < HOLE_MAX))
+		return node->span.first - node->hole;
+	prev = to_node(rb_prev(&node->rb));
+	return prev ? prev->span.last + 1 : 0;
+}
+
+static void set_hole(struct iova_node *node, unsigned long first)
+{
+	node->hole = min(node->span.first - first, HOLE_MAX);
+}
+
+/**
+ * iova_set_init - make an empty set
+ * @set: the set
+ */
+void iova_set_init(struct iova_set *set)
+{
+	*set = (struct iova_set){ .tree = RB_ROOT };
+}
+
+static int set_insert(struct iova_set *set, struct iova_node *node)
+{
+	struct rb_node **link = &set->tree.rb_node, *parent = NULL;
+	struct iova_node *below = NULL, *above = NULL;
+
+	while (*link) {
+		struct iova_node *at = to_node(*link);
+
+		parent = *link;
+		if (node->span.last < at->span.first) {
+			above = at;
+			link = &parent->rb_left;
+		} else if (node->span.first > at->span.last) {
+			below = at;
+			link = &parent->rb_right;
+		} else {
+			return -EEXIST;
+		}
+	}
+
+	set_hole(node, below ? below->span.last + 1 : 0);
+	node->max_hole = node->hole;
+	rb_link_node(&node->rb, parent, link);
+	if (above)
+		set_hole(above, node->span.last + 1);
+	if (parent)
+		iova_callbacks_propagate(parent, NULL);
+	if (above)
+		iova_callbacks_propagate(&above->rb, NULL);
+	rb_insert_augmented(&node->rb, &set->tree, &iova_callbacks);
+	return 0;
+}
+
+/**
+ * iova_set_insert - add a range
+ * @set: the set
+ * @node: the range, @span filled in; belongs to @set until it is removed
+ *
+ * Return: 0; -EEXIST if it overlaps a range of the set, nothing changed then.
+ */
+int iova_set_insert(struct iova_set *set, struct iova_node *node)
+{
+	node->is_cover = false;
+	return set_insert(set, node);
+}
+
+/**
+ * iova_set_remove - take a range out
+ * @set: the set
+ * @node: a range of it
+ */
+void iova_set_remove(struct iova_set *set, struct iova_node *node)
+{
+	struct iova_node *above = to_node(rb_next(&node->rb));
+	unsigned long first = hole_first(node);
+
+	if (above) {
+		set_hole(above, first);
+		iova_callbacks_propagate(&above->rb, NULL);
+	}
+	rb_erase_augmented(&node->rb, &set->tree, &iova_callbacks);
+
+	/* Something may fit from here on. */
+	if (!set->barren.length || first > set->barren.window.last)
+		return;
+	if (first <= set->barren.window.first)
+		set->barren.length = 0;
+	else
+		set->barren.window.last = first - 1;
+}
+
+/* Lowest node that does not end below @iova. */
+static struct iova_node *first_ending_from(const struct iova_set *set,
+					   unsigned long iova)
+{
+	struct rb_node *rb = set->tree.rb_node;
+	struct iova_node *found = NULL;
+
+	while (rb) {
+		struct iova_node *at = to_node(rb);
+
+		if (at->span.last >= iova) {
+			found = at;
+			if (at->span.first <= iova)
+				break;
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return found;
+}
+
+/**
+ * iova_set_first_in - find the lowest range that overlaps another
+ * @set: the set
+ * @span: where to look
+ *
+ * Return: the range, or NULL.
+ */
+struct iova_node *iova_set_first_in(const struct iova_set *set,
+				    const struct iova_span *span)
+{
+	struct iova_node *node = first_ending_from(set, span->first);
+
+	return node && node->span.first <= span->last ? node : NULL;
+}
+
+/**
+ * iova_set_find - find the range that contains an address
+ * @set: the set
+ * @iova: the address
+ *
+ * Return: the range, or NULL.
+ */
+struct iova_node *iova_set_find(const struct iova_set *set, unsigned long iova)
+{
+	struct iova_span span = { .first = iova, .last = iova };
+
+	return iova_set_first_in(set, &span);
+}
+
+/**
+ * iova_set_next - the next higher range
+ * @node: a range of a set
+ *
+ * Return: the range, or NULL behind the last.
+ */
+struct iova_node *iova_set_next(struct iova_node *node)
+{
+	return to_node(rb_next(&node->rb));
+}
+
+/**
+ * iova_set_next_in - the next higher range that overlaps another
+ * @node: a range of a set
+ * @span: where to look
+ *
+ * Return: the range, or NULL.
+ */
+struct iova_node *iova_set_next_in(struct iova_node *node,
+				   const struct iova_span *span)
+{
+	struct iova_node *next = iova_set_next(node);
+
+	return next && next->span.first <= span->last ? next : NULL;
+}
+
+/* The search for a hole. */
+
+static bool is_wide(struct rb_node *subtree, unsigned long want)
+{
+	return subtree && to_node(subtree)->max_hole >= want;
+}
+
+/* Lowest node with a hole of @want bytes in a subtree that has one. */
+static struct iova_node *lowest_wide(struct rb_node *rb, unsigned long want)
+{
+	while (is_wide(rb->rb_left, want) || to_node(rb)->hole < want)
+		rb = is_wide(rb->rb_left, want) ? rb->rb_left : rb->rb_right;
+	return to_node(rb);
+}
+
+/* The next node above @node with a hole of @want bytes. */
+static struct iova_node *next_wide(struct iova_node *node, unsigned long want)
+{
+	struct rb_node *rb = &node->rb, *parent;
+
+	if (is_wide(rb->rb_right, want))
+		return lowest_wide(rb->rb_right, want);
+	for (; (parent = rb_parent(rb)); rb = parent) {
+		if (rb == parent->rb_right)
+			continue;
+		if (to_node(parent)->hole >= want)
+			return to_node(parent);
+		if (is_wide(parent->rb_right, want))
+			return lowest_wide(parent->rb_right, want);
+	}
+	return NULL;
+}
+
+/* The lowest node with a hole of @want bytes that does not end below @from. */
+static struct iova_node *first_wide(const struct iova_set *set,
+				    unsigned long from, unsigned long want)
+{
+	struct rb_node *rb = set->tree.rb_node;
+	struct iova_node *found = NULL;
+
+	if (!is_wide(rb, want))
+		return NULL;
+	while (rb) {
+		if (to_node(rb)->span.first > from) {
+			found = to_node(rb);
+			rb = rb->rb_left;
+		} else {
+			rb = rb->rb_right;
+		}
+	}
+	return !found || found->hole >= want ? found : next_wide(found, want);
+}
+
+/* Lowest place in the part of a hole that lies in the window. */
+static bool place(const struct iova_fit *fit, unsigned long hole_first,
+		  unsigned long hole_last, unsigned long *first)
+{
+	unsigned long low = max(hole_first, fit->window.first);
+	unsigned long high = min(hole_last, fit->window.last);
+
+	if (low > high ||
+	    check_add_overflow(low, (fit->offset - low) & (fit->align - 1),
+			       first))
+		return false;
+	return *first <= high && high - *first >= fit->length - 1;
+}
+
+/* Every place for @fit is one for @other too. */
+static bool fit_implies(const struct iova_fit *fit,
+			const struct iova_fit *other)
+{
+	return fit->length >= other->length && fit->align >= other->align &&
+	       !((fit->offset - other->offset) & (other->align - 1));
+}
+
+/* Where to begin, when a former search tells that nothing fits below. */
+static unsigned long skip_barren(const struct iova_set *set,
+				 const struct iova_fit *fit)
+{
+	const struct iova_fit *barren = &set->barren;
+
+	if (barren->length && fit_implies(fit, barren) &&
+	    fit->window.first >= barren->window.first &&
+	    fit->window.first <= barren->window.last)
+		return barren->window.last;
+	return fit->window.first;
+}
+
+/*
+ * Nothing that satisfies @fit begins in its window before @end.  What may begin
+ * in a hole depends on where the window ends, unless the hole ends before it; so
+ * @end is the first byte of a hole or the place found, and what lies before it
+ * was refused for reasons of its own.
+ */
+static void note_barren(struct iova_set *set, const struct iova_fit *fit,
+			unsigned long end)
+{
+	if (end <= fit->window.first)
+		return;
+	set->barren = *fit;
+	set->barren.window.last = end - 1;
+}
+
+/**
+ * iova_set_fit - find the lowest place that is free
+ * @set: the set
+ * @fit: what is wanted
+ * @first: returns the first byte of the place
+ *
+ * Return: 0; -ENOSPC if there is none.
+ */
+int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
+		 unsigned long *first)
+{
+	unsigned long want = min(fit->length, HOLE_MAX);
+	struct iova_fit rest = *fit;
+	unsigned int passed = 0;
+	struct iova_node *node;
+	unsigned long start;
+
+	rest.window.first = skip_barren(set, fit);
+	for (node = first_wide(set, rest.window.first, want); node;
+	     node = next_wide(node, want)) {
+		start = hole_first(node);
+		if (start > rest.window.last)
+			return -ENOSPC;
+		if (place(&rest, start, node->span.first - 1, first))
+			goto found;
+		if (++passed % BARREN_HOLES == 0 &&
+		    node->span.last < rest.window.last)
+			note_barren(set, fit, node->span.last);
+	}
+
+	/* The hole behind the last node. */
+	node = to_node(rb_last(&set->tree));
+	start = node ? node->span.last + 1 : 0;
+	if ((node && !start) || !place(&rest, start, ULONG_MAX, first))
+		return -ENOSPC;
+found:
+	if (passed >= BARREN_HOLES)
+		note_barren(set, fit, *first);
+	return 0;
+}
+
+/* Reserved ranges. */
+
+/**
+ * iova_resv_init - make an empty set of reserved ranges
+ * @resv: the set
+ */
+void iova_resv_init(struct iova_resv *resv)
+{
+	INIT_LIST_HEAD(&resv->entries);
+}
+
+static void take_cover_off(struct iova_resv *resv, struct iova_set *set)
+{
+	struct iova_resv_entry *entry;
+
+	list_for_each_entry(entry, &resv->entries, item) {
+		if (entry->cover_used)
+			iova_set_remove(set, &entry->cover);
+		entry->cover_used = false;
+	}
+}
+
+static void put_cover_on(struct iova_resv *resv, struct iova_set *set)
+{
+	struct iova_resv_entry *entry, *head = NULL;
+
+	/* First find where each union ends ... */
+	list_for_each_entry(entry, &resv->entries, item) {
+		if (head && entry->span.first <= head->cover.span.last) {
+			head->cover.span.last = max(head->cover.span.last,
+						    entry->span.last);
+			continue;
+		}
+		head = entry;
+		head->cover.span = head->span;
+		head->cover_used = true;
+	}
+	/* ... since a range does not change while it is in the set. */
+	list_for_each_entry(entry, &resv->entries, item) {
+		entry->cover.is_cover = true;
+		if (entry->cover_used)
+			entry->cover_used = !set_insert(set, &entry->cover);
+	}
+}
+
+static bool area_in(const struct iova_set *set, const struct iova_span *span)
+{
+	struct iova_node *node;
+
+	iova_set_for_each_in(node, set, span)
+		if (!iova_node_is_cover(node))
+			return true;
+	return false;
+}
+
+/**
+ * iova_resv_add - reserve a range
+ * @resv: the reserved ranges
+ * @set: set of the areas, which also holds the cover of @resv
+ * @span: the range; may overlap other reserved ones
+ * @owner: by whom to remove it again
+ * @name: name of the owner; the part that fits is copied
+ *
+ * Context: may sleep to allocate.
+ * Return: 0; -EADDRINUSE if an area is there, -ENOMEM.  Nothing changed then.
+ */
+int iova_resv_add(struct iova_resv *resv, struct iova_set *set,
+		  const struct iova_span *span, const void *owner,
+		  const char *name)
+{
+	struct iova_resv_entry *entry, *next;
+	struct list_head *before = &resv->entries;
+
+	if (area_in(set, span))
+		return -EADDRINUSE;
+	entry = kzalloc_obj(*entry, GFP_KERNEL_ACCOUNT);
+	if (!entry)
+		return -ENOMEM;
+	entry->span = *span;
+	entry->owner = owner;
+	strscpy(entry->name, name);
+
+	take_cover_off(resv, set);
+	list_for_each_entry(next, &resv->entries, item) {
+		if (next->span.first > span->first) {
+			before = &next->item;
+			break;
+		}
+	}
+	list_add_tail(&entry->item, before);
+	put_cover_on(resv, set);
+	return 0;
+}
+
+/**
+ * iova_resv_remove - drop everything an owner reserved
+ * @resv: the reserved ranges
+ * @set: set of the areas
+ * @owner: the owner; may have reserved nothing
+ */
+void iova_resv_remove(struct iova_resv *resv, struct iova_set *set,
+		      const void *owner)
+{
+	struct iova_resv_entry *entry, *next;
+
+	take_cover_off(resv, set);
+	list_for_each_entry_safe(entry, next, &resv->entries, item) {
+		if (entry->owner != owner)
+			continue;
+		list_del(&entry->item);
+		kfree(entry);
+	}
+	put_cover_on(resv, set);
+}
+
+/**
+ * iova_resv_first_in - find the lowest reserved range that overlaps another
+ * @resv: the reserved ranges
+ * @span: where to look
+ *
+ * Return: the range, or NULL.
+ */
+struct iova_resv_entry *iova_resv_first_in(const struct iova_resv *resv,
+					   const struct iova_span *span)
+{
+	struct iova_resv_entry *entry;
+
+	list_for_each_entry(entry, &resv->entries, item)
+		if (iova_span_overlaps(&entry->span, span))
+			return entry;
+	return NULL;
+}
+
+/**
+ * iova_resv_next_hole - find the lowest range that is not reserved
+ * @resv: the reserved ranges
+ * @from: where to begin
+ * @hole: returns the range, at or above @from
+ *
+ * Return: true; false if everything from @from on is reserved.
+ */
+bool iova_resv_next_hole(const struct iova_resv *resv, unsigned long from,
+			 struct iova_span *hole)
+{
+	const struct iova_resv_entry *entry;
+
+	*hole = (struct iova_span){ .first = from, .last = ULONG_MAX };
+	list_for_each_entry(entry, &resv->entries, item) {
+		if (entry->span.last < hole->first)
+			continue;
+		if (entry->span.first > hole->first) {
+			hole->last = entry->span.first - 1;
+			return true;
+		}
+		if (entry->span.last == ULONG_MAX)
+			return false;
+		hole->first = entry->span.last + 1;
+	}
+	return true;
+}

@@ -14,8 +14,8 @@
  * changes; should the memory go in between, the attach is taken back.
  *
  * The device-set lock protects cdev_opened and iommufd_pt_seq of a device, and
- * the iommufd of a file.  May call device.c, device_node.c, noiommu.c,
- * iommufd.c, device_open.c, iommufd and the driver.
+ * the iommufd of a file.  May call attachment.h, noiommu.c, device.c,
+ * device_node.c, iommufd.c, device_open.c, iommufd and the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -32,15 +32,20 @@
 #include <linux/uuid.h>
 #include <linux/vfio.h>
 
+#include "attachment.h"
 #include "cdev.h"
 #include "device.h"
 #include "device_node.h"
 #include "device_open.h"
-#include "iommufd.h"
 #include "noiommu.h"
 
-DEFINE_FREE(iommufd_ctx, struct iommufd_ctx *,
-	    if (!IS_ERR_OR_NULL(_T)) iommufd_ctx_put(_T))
+static void vfio_ictx_put(struct iommufd_ctx *ictx)
+{
+	if (!IS_ERR_OR_NULL(ictx))
+		iommufd_ctx_put(ictx);
+}
+
+DEFINE_FREE(vfio_ictx, struct iommufd_ctx *, vfio_ictx_put(_T))
 
 /* A bind as the user asked for it, with everything read and checked. */
 struct vfio_bind_request {
@@ -172,7 +177,7 @@ static int vfio_bind_claim(struct vfio_device_file *df,
 	if (vdev->cdev_opened)
 		return -EINVAL;
 
-	struct iommufd_ctx *ictx __free(iommufd_ctx) =
+	struct iommufd_ctx *ictx __free(vfio_ictx) =
 		iommufd_ctx_from_fd(rq->iommufd);
 	if (IS_ERR(ictx))
 		return PTR_ERR(ictx);
@@ -262,8 +267,8 @@ static int vfio_pt_check_target(const struct vfio_pt_request *rq)
 static u32 vfio_pt_current(const struct vfio_pt_request *rq)
 {
 	return rq->has_pasid ?
-	       vfio_iommufd_pasid_attached_to(rq->vdev, rq->pasid) :
-	       vfio_iommufd_attached_to(rq->vdev);
+	       vfio_attachment_get_pasid(rq->vdev, rq->pasid) :
+	       vfio_attachment_get(rq->vdev);
 }
 
 static int vfio_pt_attach(const struct vfio_pt_request *rq, u32 *pt_id)

@@ -12,8 +12,13 @@
 #include <linux/cleanup.h>
 #include <linux/vfio.h>
 
-/* Scope-bound registration reference, see vfio_device_try_get_registration() */
-DEFINE_FREE(vfio_registration, struct vfio_device *,
-	    if (_T) vfio_device_put_registration(_T))
+static inline void vfio_registration_drop(struct vfio_device *vdev)
+{
+	if (vdev)
+		vfio_device_put_registration(vdev);
+}
+
+/* A registration reference that goes with its scope. */
+DEFINE_FREE(vfio_registration, struct vfio_device *, vfio_registration_drop(_T))
 
 #endif /* VFIO_DEVICE_H */

@@ -7,8 +7,7 @@
  * driver.  Around each ioctl the device is kept out of runtime suspend.
  *
  * Keeps no lock; show_fdinfo takes the device-set lock to see one state.  May
- * call cdev.c, device_open.h, iommufd.c, feature.c, info_cap.c, noiommu.h and
- * the driver.
+ * call cdev.c, device_open.h, feature.c, info_cap.c, noiommu.h and the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -79,7 +78,6 @@ static int vfio_region_info(struct vfio_device *vdev,
 	const size_t minsz = offsetofend(struct vfio_region_info, offset);
 	struct vfio_region_info info = {};
 	struct vfio_info_cap caps = {};
-	void *chain __free(kfree) = NULL;
 	int rc;
 
 	if (copy_from_user(&info, arg, minsz))
@@ -89,13 +87,12 @@ static int vfio_region_info(struct vfio_device *vdev,
 	info.cap_offset = 0;
 
 	rc = vdev->ops->get_region_info_caps(vdev, &info, &caps);
-	chain = caps.buf;
 	if (!rc && caps.size)
 		rc = vfio_region_info_put_caps(arg, &info, &caps);
-	if (rc)
-		return rc;
-
-	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
+	kfree(caps.buf);
+	if (!rc && copy_to_user(arg, &info, minsz))
+		rc = -EFAULT;
+	return rc;
 }
 
 static long vfio_driver_ioctl(struct vfio_device *vdev, unsigned int cmd,
@@ -234,10 +231,11 @@ static void vfio_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *vdev = df->device;
-	char *path __free(kfree) = kobject_get_path(&vdev->dev->kobj, GFP_KERNEL);
+	char *path = kobject_get_path(&vdev->dev->kobj, GFP_KERNEL);
 
 	if (path)
 		seq_printf(m, "vfio-device-syspath: /sys%s\n", path);
+	kfree(path);
 	seq_printf(m, "vfio-device: %s\n", dev_name(&vdev->device));
 	seq_printf(m, "vfio-device-kind: %s\n", vfio_device_kind(vdev));
 	vfio_fdinfo_show_binding(m, df);

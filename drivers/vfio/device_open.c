@@ -36,15 +36,14 @@
  */
 struct vfio_device_file *vfio_df_alloc(struct vfio_device *vdev)
 {
-	struct vfio_device_file *df;
+	struct vfio_device_file *file = kzalloc_obj(*file, GFP_KERNEL_ACCOUNT);
 
-	df = kzalloc_obj(*df, GFP_KERNEL_ACCOUNT);
-	if (!df)
+	if (!file)
 		return ERR_PTR(-ENOMEM);
 
-	df->device = vdev;
-	spin_lock_init(&df->kvm_lock);
-	return df;
+	spin_lock_init(&file->kvm_lock);
+	file->device = vdev;
+	return file;
 }
 
 /**
@@ -68,9 +67,9 @@ static void vfio_df_take_kvm(struct vfio_device_file *df)
 	vfio_device_get_kvm_safe(df->device, df->kvm);
 }
 
-static int vfio_df_bind_and_start(struct vfio_device_file *df)
+static int vfio_df_bind_and_start(struct vfio_device *vdev,
+				  struct vfio_device_file *df)
 {
-	struct vfio_device *vdev = df->device;
 	int rc;
 
 	rc = vdev->ops->bind_iommufd(vdev, df->iommufd, &df->devid);
@@ -85,9 +84,9 @@ static int vfio_df_bind_and_start(struct vfio_device_file *df)
 	return rc;
 }
 
-static int vfio_df_first_open(struct vfio_device_file *df)
+static int vfio_df_first_open(struct vfio_device *vdev,
+			      struct vfio_device_file *df)
 {
-	struct vfio_device *vdev = df->device;
 	struct module *driver = vdev->dev->driver->owner;
 	int rc;
 
@@ -95,7 +94,7 @@ static int vfio_df_first_open(struct vfio_device_file *df)
 		return -ENODEV;
 
 	vfio_df_take_kvm(df);
-	rc = vfio_df_bind_and_start(df);
+	rc = vfio_df_bind_and_start(vdev, df);
 	if (rc) {
 		vfio_device_put_kvm(vdev);
 		module_put(driver);
@@ -131,7 +130,7 @@ int vfio_df_open(struct vfio_device_file *df)
 	lockdep_assert_held(&vdev->dev_set->lock);
 
 	if (++vdev->open_count == 1)
-		rc = vfio_df_first_open(df);
+		rc = vfio_df_first_open(vdev, df);
 	if (rc)
 		vdev->open_count--;
 	return rc;

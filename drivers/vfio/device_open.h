@@ -35,7 +35,7 @@ struct vfio_device_file {
 	struct iommufd_ctx *iommufd;
 	u32 devid;
 	bool usable;
-	spinlock_t kvm_lock;
+	spinlock_t kvm_lock; /* @kvm */
 	struct kvm *kvm;
 };
 

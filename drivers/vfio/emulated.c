@@ -7,10 +7,11 @@
  * and writes memory by IOVA.  What a driver pinned it must unpin when its
  * dma_unmap callback names the range, and before its device closes.
  *
- * The device-set lock protects a device's iommufd_access and iommufd_pt.  The
- * functions that drivers call while their device is open take no lock here: the
- * access is made before open_device and goes after close_device.  dma_unmap is
- * called without the device-set lock.  Calls iommufd.
+ * The device-set lock protects a device's iommufd_access.  The that
+ * drivers call while their device is open take no lock here: the access is made
+ * before open_device and goes after close_device.  dma_unmap is called without
+ * the device-set lock, except from attach, detach and unbind.  May call
+ * attachment.h and iommufd.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -19,49 +20,51 @@
 #include <linux/iommufd.h>
 #include <linux/limits.h>
 #include <linux/lockdep.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/vfio.h>
 
-static void vfio_emulated_unmap(void *data, unsigned long iova,
+#include "attachment.h"
+
+static void emulated_lose_range(void *data, unsigned long iova,
 				unsigned long length)
 {
 	struct vfio_device *vdev = data;
+	const struct vfio_device_ops *ops = vdev->ops;
 
-	if (vdev->ops->dma_unmap)
-		vdev->ops->dma_unmap(vdev, iova, length);
+	if (ops->dma_unmap)
+		ops->dma_unmap(vdev, iova, length);
 }
 
 /*
  * A driver without dma_unmap never pins, but its IOAS shall tell the same
  * alignment to users as with any other.
  */
-static const struct iommufd_access_ops vfio_emulated_access_ops = {
+static const struct iommufd_access_ops emulated_access_ops = {
+	.unmap = emulated_lose_range,
 	.needs_pin_pages = 1,
-	.unmap = vfio_emulated_unmap,
 };
 
 /**
  * vfio_iommufd_emulated_bind - Let an emulated device use an iommufd
  * @vdev: the device, not bound
  * @ictx: the iommufd
- * @out_device_id: returns the ID of the device in @ictx
+ * @id: returns the ID of the device in @ictx
  *
  * Context: The device-set lock is held; &vfio_device_ops.bind_iommufd.
  * Return: 0; -ENOMEM.
  */
 int vfio_iommufd_emulated_bind(struct vfio_device *vdev,
-			       struct iommufd_ctx *ictx, u32 *out_device_id)
+			       struct iommufd_ctx *ictx, u32 *id)
 {
 	struct iommufd_access *access;
 
 	lockdep_assert_held(&vdev->dev_set->lock);
 
-	access = iommufd_access_create(ictx, &vfio_emulated_access_ops, vdev,
-				       out_device_id);
-	if (IS_ERR(access))
-		return PTR_ERR(access);
-	vdev->iommufd_access = access;
-	return 0;
+	access = iommufd_access_create(ictx, &emulated_access_ops, vdev, id);
+	if (!IS_ERR(access))
+		vdev->iommufd_access = access;
+	return PTR_ERR_OR_ZERO(access);
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_bind);
 
@@ -74,19 +77,16 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_bind);
  */
 void vfio_iommufd_emulated_unbind(struct vfio_device *vdev)
 {
-	lockdep_assert_held(&vdev->dev_set->lock);
-
+	vfio_attachment_set(vdev, 0, 0);
 	iommufd_access_destroy(vdev->iommufd_access);
 	vdev->iommufd_access = NULL;
-	vdev->iommufd_pt = 0;
-	vdev->iommufd_pt_out = 0;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
 
 /**
  * vfio_iommufd_emulated_attach_ioas - Attach an emulated device, or move it
  * @vdev: a bound device
- * @pt_id: the ID of an IOAS; stays as it is
+ * @ioas: the ID of an IOAS; stays as it is
  *
  * On a move dma_unmap is called for everything in the former IOAS.
  *
@@ -96,26 +96,18 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  * aligned; -EBUSY when it is being detached.  After an error the device is
  * attached as before.
  */
-int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *ioas)
 {
-	struct iommufd_access *access = vdev->iommufd_access;
-	int rc;
+	int (*attach)(struct iommufd_access *access, u32 ioas_id) =
+		vfio_attachment_get(vdev) ? iommufd_access_replace :
+					    iommufd_access_attach;
+	int rc = -EINVAL;
 
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!access)
-		return -EINVAL;
-
-	if (vdev->iommufd_pt)
-		rc = iommufd_access_replace(access, *pt_id);
-	else
-		rc = iommufd_access_attach(access, *pt_id);
-	if (rc)
-		return rc;
-
-	vdev->iommufd_pt = *pt_id;
-	vdev->iommufd_pt_out = *pt_id;
-	return 0;
+	if (vdev->iommufd_access)
+		rc = attach(vdev->iommufd_access, *ioas);
+	if (!rc)
+		vfio_attachment_set(vdev, *ioas, *ioas);
+	return rc;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
 
@@ -127,20 +119,33 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
  */
 void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 {
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!vdev->iommufd_access || !vdev->iommufd_pt)
-		return;
-
-	iommufd_access_detach(vdev->iommufd_access);
-	vdev->iommufd_pt = 0;
-	vdev->iommufd_pt_out = 0;
+	if (vfio_attachment_get(vdev)) {
+		iommufd_access_detach(vdev->iommufd_access);
+		vfio_attachment_set(vdev, 0, 0);
+	}
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
 
+/* Whole pages as iommufd counts them. */
+struct emulated_span {
+	unsigned long iova;
+	unsigned long length;
+};
+
+/* false when there are none, or they lie beyond what an IOAS can address. */
+static bool emulated_span_make(dma_addr_t iova, int npage,
+			       struct emulated_span *span)
+{
+	if (npage <= 0 || iova > ULONG_MAX)
+		return false;
+	span->iova = ALIGN_DOWN((unsigned long)iova, PAGE_SIZE);
+	return !check_mul_overflow((unsigned long)npage, PAGE_SIZE,
+				   &span->length);
+}
+
 /**
  * vfio_pin_pages - Pin pages of the user's memory by IOVA
- * @device: an open emulated device whose driver has a dma_unmap callback
+ * @vdev: an open emulated device whose driver has a dma_unmap callback
  * @iova: the first address; an offset into its page is ignored
  * @npage: how many pages, at most %VFIO_PIN_PAGES_MAX_ENTRIES
  * @prot: IOMMU_READ, and IOMMU_WRITE if the driver will write to the pages
@@ -155,51 +160,51 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_detach_ioas);
  * or the device is not attached; -EPERM when it is mapped read-only; -EFAULT
  * when the user's memory is gone; -ENOMEM.  After an error nothing is pinned.
  */
-int vfio_pin_pages(struct vfio_device *device, dma_addr_t iova,
-		   int npage, int prot, struct page **pages)
+int vfio_pin_pages(struct vfio_device *vdev, dma_addr_t iova, int npage,
+		   int prot, struct page **pages)
 {
-	const unsigned int flags =
-		prot & IOMMU_WRITE ? IOMMUFD_ACCESS_RW_WRITE : 0;
+	struct emulated_span span;
+	unsigned int flags = 0;
 	int rc;
 
-	if (!pages || npage <= 0 || iova > ULONG_MAX)
+	if (!pages || !emulated_span_make(iova, npage, &span))
 		return -EINVAL;
 	if (npage > VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
-	if (!device->iommufd_access || !device->ops->dma_unmap)
+	if (!vdev->iommufd_access || !vdev->ops->dma_unmap)
 		return -EINVAL;
 
-	rc = iommufd_access_pin_pages(device->iommufd_access,
-				      ALIGN_DOWN(iova, PAGE_SIZE),
-				      (unsigned long)npage * PAGE_SIZE, pages,
-				      flags);
+	if (prot & IOMMU_WRITE)
+		flags = IOMMUFD_ACCESS_RW_WRITE;
+	rc = iommufd_access_pin_pages(vdev->iommufd_access, span.iova,
+				      span.length, pages, flags);
 	return rc ? rc : npage;
 }
 EXPORT_SYMBOL_GPL(vfio_pin_pages);
 
 /**
  * vfio_unpin_pages - Undo vfio_pin_pages()
- * @device: the device
+ * @vdev: the device
  * @iova: the first address of a range that was pinned
  * @npage: the number of pages that was pinned with it
  *
  * Context: May sleep; from dma_unmap, or while the device is open.
  */
-void vfio_unpin_pages(struct vfio_device *device, dma_addr_t iova, int npage)
+void vfio_unpin_pages(struct vfio_device *vdev, dma_addr_t iova, int npage)
 {
-	if (WARN_ON_ONCE(npage <= 0 || iova > ULONG_MAX ||
-			 !device->iommufd_access))
+	struct emulated_span span;
+
+	if (WARN_ON_ONCE(!vdev->iommufd_access ||
+			 !emulated_span_make(iova, npage, &span)))
 		return;
 
-	iommufd_access_unpin_pages(device->iommufd_access,
-				   ALIGN_DOWN(iova, PAGE_SIZE),
-				   (unsigned long)npage * PAGE_SIZE);
+	iommufd_access_unpin_pages(vdev->iommufd_access, span.iova, span.length);
 }
 EXPORT_SYMBOL_GPL(vfio_unpin_pages);
 
 /**
  * vfio_dma_rw - Read or write the user's memory by IOVA
- * @device: an open emulated device
+ * @vdev: an open emulated device
  * @iova: the first address, in bytes
  * @data: the driver's buffer
  * @len: how many bytes
@@ -211,17 +216,18 @@ EXPORT_SYMBOL_GPL(vfio_unpin_pages);
  * not attached; -EPERM when it is mapped without this permission; -EFAULT when
  * the user's memory is gone; -ENOMEM.  After an error a part may be copied.
  */
-int vfio_dma_rw(struct vfio_device *device, dma_addr_t iova,
-		void *data, size_t len, bool write)
+int vfio_dma_rw(struct vfio_device *vdev, dma_addr_t iova, void *data,
+		size_t len, bool write)
 {
-	unsigned int flags = write ? IOMMUFD_ACCESS_RW_WRITE :
-				     IOMMUFD_ACCESS_RW_READ;
+	unsigned int how = write ? IOMMUFD_ACCESS_RW_WRITE :
+				   IOMMUFD_ACCESS_RW_READ;
 
-	if (!data || !len || iova > ULONG_MAX || !device->iommufd_access)
+	if (!data || !len || iova > ULONG_MAX || !vdev->iommufd_access)
 		return -EINVAL;
 
+	/* A kernel thread has no address space of its own to come from. */
 	if (!current->mm)
-		flags |= IOMMUFD_ACCESS_RW_KTHREAD;
-	return iommufd_access_rw(device->iommufd_access, iova, data, len, flags);
+		how |= IOMMUFD_ACCESS_RW_KTHREAD;
+	return iommufd_access_rw(vdev->iommufd_access, iova, data, len, how);
 }
 EXPORT_SYMBOL_GPL(vfio_dma_rw);

@@ -43,28 +43,6 @@ bool vfio_file_is_valid(struct file *file)
 EXPORT_SYMBOL_GPL(vfio_file_is_valid);
 
 /**
- * vfio_file_enforced_coherent - Is the DMA behind a file always coherent?
- * @file: any file
- *
- * KVM has to emulate the guest's cache flushes if a device can do DMA past the
- * caches.
- *
- * Context: Any.
- * Return: whether the device's IOMMU can force its DMA to be coherent; true for
- * a file that is not VFIO's.
- */
-bool vfio_file_enforced_coherent(struct file *file)
-{
-	struct vfio_device_file *df = vfio_df_from_file(file);
-
-	if (!df)
-		return true;
-	return device_iommu_capable(df->device->dev,
-				    IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
-}
-EXPORT_SYMBOL_GPL(vfio_file_enforced_coherent);
-
-/**
  * vfio_file_set_kvm - Tell a file which virtual machine it serves
  * @file: any file; nothing happens if it is not VFIO's
  * @kvm: the machine, or NULL to forget it; no reference is taken until the
@@ -80,3 +58,23 @@ void vfio_file_set_kvm(struct file *file, struct kvm *kvm)
 		vfio_df_set_kvm(df, kvm);
 }
 EXPORT_SYMBOL_GPL(vfio_file_set_kvm);
+
+/**
+ * vfio_file_enforced_coherent - Is the DMA behind a file always coherent?
+ * @file: any file
+ *
+ * KVM has to emulate the guest's cache flushes if a device can do DMA past the
+ * caches.
+ *
+ * Context: Any.
+ * Return: whether the device's IOMMU can force its DMA to be coherent; true for
+ * a file that is not VFIO's.
+ */
+bool vfio_file_enforced_coherent(struct file *file)
+{
+	const struct vfio_device_file *df = vfio_df_from_file(file);
+
+	return !df || device_iommu_capable(df->device->dev,
+					   IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}
+EXPORT_SYMBOL_GPL(vfio_file_enforced_coherent);

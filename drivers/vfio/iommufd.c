@@ -8,12 +8,8 @@
  * page table, and moved from one to another without a gap.  Unbind undoes every
  * attachment that is left.
  *
- * The IDs that were asked for are kept, so that the user can see them and a
- * move can be taken back.  Object IDs of an iommufd are never 0, which stands
- * for "not attached".
- *
- * The device-set lock protects a device's iommufd_device, iommufd_pt,
- * iommufd_pt_out and pasids; everything here runs under it.  Calls iommufd.
+ * The device-set lock protects a device's iommufd_device; everything here runs
+ * under it.  May call attachment.h and iommufd.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -25,7 +21,7 @@
 #include <linux/vfio.h>
 #include <linux/xarray.h>
 
-#include "iommufd.h"
+#include "attachment.h"
 
 MODULE_IMPORT_NS("IOMMUFD");
 
@@ -77,44 +73,10 @@ int vfio_iommufd_get_dev_id(struct vfio_device *vdev, struct iommufd_ctx *ictx)
 EXPORT_SYMBOL_GPL(vfio_iommufd_get_dev_id);
 
 /**
- * vfio_iommufd_attached_to - What a device is attached to
- * @vdev: a device of any kind
- *
- * Context: The device-set lock is held.
- * Return: the ID that the last successful attach was given; 0 while @vdev is
- * not attached.
- */
-u32 vfio_iommufd_attached_to(struct vfio_device *vdev)
-{
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	return vdev->iommufd_pt;
-}
-
-/**
- * vfio_iommufd_pasid_attached_to - What a PASID of a device is attached to
- * @vdev: a device of any kind, bound
- * @pasid: the PASID
- *
- * Context: The device-set lock is held.
- * Return: the ID that the last successful attach was given; 0 while the PASID
- * is not attached.
- */
-u32 vfio_iommufd_pasid_attached_to(struct vfio_device *vdev, u32 pasid)
-{
-	void *pt;
-
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	pt = xa_load(&vdev->pasids, pasid);
-	return pt ? xa_to_value(pt) : 0;
-}
-
-/**
  * vfio_iommufd_physical_bind - Claim a device for an iommufd
  * @vdev: the device, not bound
  * @ictx: the iommufd
- * @out_device_id: returns the ID of the device in @ictx
+ * @id: returns the ID of the device in @ictx
  *
  * A device without an IOMMU can be bound like any other.
  *
@@ -124,17 +86,16 @@ u32 vfio_iommufd_pasid_attached_to(struct vfio_device *vdev, u32 pasid)
  * cache coherent; -ENODEV when it has no group; -ENOMEM.
  */
 int vfio_iommufd_physical_bind(struct vfio_device *vdev,
-			       struct iommufd_ctx *ictx, u32 *out_device_id)
+			       struct iommufd_ctx *ictx, u32 *id)
 {
-	struct iommufd_device *idev;
+	struct iommufd_device *bound;
 
 	lockdep_assert_held(&vdev->dev_set->lock);
 
-	idev = iommufd_device_bind(ictx, vdev->dev, out_device_id);
-	if (IS_ERR(idev))
-		return PTR_ERR(idev);
-	vdev->iommufd_device = idev;
-	return 0;
+	bound = iommufd_device_bind(ictx, vdev->dev, id);
+	if (!IS_ERR(bound))
+		vdev->iommufd_device = bound;
+	return PTR_ERR_OR_ZERO(bound);
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_bind);
 
@@ -151,8 +112,6 @@ void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 	unsigned long pasid;
 	void *pt;
 
-	lockdep_assert_held(&vdev->dev_set->lock);
-
 	xa_for_each(&vdev->pasids, pasid, pt)
 		vfio_iommufd_physical_pasid_detach_ioas(vdev, pasid);
 	vfio_iommufd_physical_detach_ioas(vdev);
@@ -162,10 +121,21 @@ void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 
+/* Attach the device or one of its PASIDs, or move it from page table @former. */
+static int physical_attach(struct vfio_device *vdev, ioasid_t pasid, u32 former,
+			   u32 *pt)
+{
+	if (!vdev->iommufd_device)
+		return -EINVAL;
+	if (former)
+		return iommufd_device_replace(vdev->iommufd_device, pasid, pt);
+	return iommufd_device_attach(vdev->iommufd_device, pasid, pt);
+}
+
 /**
  * vfio_iommufd_physical_attach_ioas - Attach a device, or move it
  * @vdev: a bound device
- * @pt_id: the ID of an IOAS or HWPT; returns the ID of the HWPT attached
+ * @pt: the ID of an IOAS or HWPT; returns the ID of the HWPT attached
  *
  * Context: The device-set lock is held; &vfio_device_ops.attach_ioas.
  * Return: 0; -EINVAL when the device is not bound, or cannot be attached to
@@ -173,27 +143,15 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
  * has mappings where the device has reserved addresses; -ENOMEM; an errno of
  * the IOMMU driver.  After an error the device is attached as before.
  */
-int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt)
 {
-	struct iommufd_device *idev = vdev->iommufd_device;
-	const u32 asked = *pt_id;
+	const u32 asked = *pt;
 	int rc;
 
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!idev)
-		return -EINVAL;
-
-	if (vdev->iommufd_pt)
-		rc = iommufd_device_replace(idev, IOMMU_NO_PASID, pt_id);
-	else
-		rc = iommufd_device_attach(idev, IOMMU_NO_PASID, pt_id);
-	if (rc)
-		return rc;
-
-	vdev->iommufd_pt = asked;
-	vdev->iommufd_pt_out = *pt_id;
-	return 0;
+	rc = physical_attach(vdev, IOMMU_NO_PASID, vfio_attachment_get(vdev), pt);
+	if (!rc)
+		vfio_attachment_set(vdev, asked, *pt);
+	return rc;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
 
@@ -205,14 +163,10 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
  */
 void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev)
 {
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!vdev->iommufd_device || !vdev->iommufd_pt)
-		return;
-
-	iommufd_device_detach(vdev->iommufd_device, IOMMU_NO_PASID);
-	vdev->iommufd_pt = 0;
-	vdev->iommufd_pt_out = 0;
+	if (vfio_attachment_get(vdev)) {
+		iommufd_device_detach(vdev->iommufd_device, IOMMU_NO_PASID);
+		vfio_attachment_set(vdev, 0, 0);
+	}
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
 
@@ -220,7 +174,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
  * vfio_iommufd_physical_pasid_attach_ioas - Attach a PASID, or move it
  * @vdev: a bound device; it need not be attached itself
  * @pasid: the PASID
- * @pt_id: the ID of an IOAS or HWPT; returns the ID of the HWPT attached
+ * @pt: the ID of an IOAS or HWPT; returns the ID of the HWPT attached
  *
  * Context: The device-set lock is held; &vfio_device_ops.pasid_attach_ioas.
  * Return: 0; -EINVAL when the device is not bound, when @pasid is not one that
@@ -228,35 +182,21 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
  * vfio_iommufd_physical_attach_ioas().
  */
 int vfio_iommufd_physical_pasid_attach_ioas(struct vfio_device *vdev,
-					    u32 pasid, u32 *pt_id)
+					    u32 pasid, u32 *pt)
 {
-	struct iommufd_device *idev = vdev->iommufd_device;
-	const u32 asked = *pt_id;
+	const u32 former = vfio_attachment_get_pasid(vdev, pasid);
+	const u32 asked = *pt;
 	int rc;
 
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!idev || pasid == IOMMU_NO_PASID)
+	if (pasid == IOMMU_NO_PASID)
 		return -EINVAL;
+	rc = vfio_attachment_reserve_pasid(vdev, pasid);
+	if (rc)
+		return rc;
 
-	if (xa_load(&vdev->pasids, pasid)) {
-		rc = iommufd_device_replace(idev, pasid, pt_id);
-		if (rc)
-			return rc;
-	} else {
-		rc = xa_reserve(&vdev->pasids, pasid, GFP_KERNEL_ACCOUNT);
-		if (rc)
-			return rc;
-		rc = iommufd_device_attach(idev, pasid, pt_id);
-		if (rc) {
-			xa_release(&vdev->pasids, pasid);
-			return rc;
-		}
-	}
-
-	/* The slot is there, so this allocates nothing and cannot fail. */
-	xa_store(&vdev->pasids, pasid, xa_mk_value(asked), GFP_KERNEL_ACCOUNT);
-	return 0;
+	rc = physical_attach(vdev, pasid, former, pt);
+	vfio_attachment_set_pasid(vdev, pasid, rc ? former : asked);
+	return rc;
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_pasid_attach_ioas);
 
@@ -269,12 +209,9 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_pasid_attach_ioas);
  */
 void vfio_iommufd_physical_pasid_detach_ioas(struct vfio_device *vdev, u32 pasid)
 {
-	lockdep_assert_held(&vdev->dev_set->lock);
-
-	if (!vdev->iommufd_device || !xa_load(&vdev->pasids, pasid))
-		return;
-
-	iommufd_device_detach(vdev->iommufd_device, pasid);
-	xa_erase(&vdev->pasids, pasid);
+	if (vfio_attachment_get_pasid(vdev, pasid)) {
+		iommufd_device_detach(vdev->iommufd_device, pasid);
+		vfio_attachment_set_pasid(vdev, pasid, 0);
+	}
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_pasid_detach_ioas);

@@ -42,7 +42,7 @@ struct vfio_info_cap;
  */
 struct vfio_device_set {
 	void *set_id;
-	struct mutex lock;
+	struct mutex lock; /* opening, closing and resetting the members */
 	struct list_head device_list;
 	unsigned int device_count;
 };
@@ -102,7 +102,7 @@ struct vfio_device {
 	u8 precopy_info_v2;
 	struct kvm *kvm;
 
-	/* private: the core's own members follow */
+	/* The core's own members. */
 	unsigned int index;
 	struct device device;
 #if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
@@ -271,9 +271,8 @@ static inline bool vfio_device_cdev_opened(struct vfio_device *device)
  * A driver that supports migration supplies all three.
  */
 struct vfio_migration_ops {
-	struct file *(*migration_set_state)(
-		struct vfio_device *device,
-		enum vfio_device_mig_state new_state);
+	struct file *(*migration_set_state)(struct vfio_device *device,
+					    enum vfio_device_mig_state new_state);
 	int (*migration_get_state)(struct vfio_device *device,
 				   enum vfio_device_mig_state *curr_state);
 	int (*migration_get_data_size)(struct vfio_device *device,
@@ -294,11 +293,12 @@ struct vfio_migration_ops {
  */
 struct vfio_log_ops {
 	int (*log_start)(struct vfio_device *device,
-		struct rb_root_cached *ranges, u32 nnodes, u64 *page_size);
+			 struct rb_root_cached *ranges, u32 nnodes,
+			 u64 *page_size);
 	int (*log_stop)(struct vfio_device *device);
 	int (*log_read_and_clear)(struct vfio_device *device,
-		unsigned long iova, unsigned long length,
-		struct iova_bitmap *dirty);
+				  unsigned long iova, unsigned long length,
+				  struct iova_bitmap *dirty);
 };
 
 /**

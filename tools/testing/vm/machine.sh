@@ -62,12 +62,3 @@ machine_ids() {
 		esac
 	done | sort -u
 }
-
-# What a report of the kernel's checkers looks like in its log.
-KERNEL_REPORTS='WARNING: |BUG: |kernel BUG at|Oops|general protection fault|'
-KERNEL_REPORTS+='Kernel panic|possible (recursive|circular|irq)|inconsistent lock|'
-KERNEL_REPORTS+='bad unlock balance|suspicious RCU usage|KASAN: |UBSAN: |KCSAN: |'
-KERNEL_REPORTS+='kmemleak: [1-9]|unreferenced object|refcount_t: |list_(add|del) corruption|'
-KERNEL_REPORTS+='INFO: (task|rcu|possible)|rcu: INFO|detected stall|soft lockup|hard LOCKUP|'
-KERNEL_REPORTS+='sleeping function called|scheduling while atomic|ODEBUG: |'
-KERNEL_REPORTS+='Unable to handle kernel|stack guard page|cut here|page allocation failure'

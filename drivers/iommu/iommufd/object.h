@@ -13,7 +13,12 @@
  * An ID moves through: reserved (no lookup sees it) -> published by
  * iommufd_object_finalize() -> removed, or tombstone (burnt until the fd closes).
  *
- * Locks: the table's xarray spinlock, a leaf.
+ * DESTROY takes the ID away first and then looks once more, when no running call
+ * can take another long reference: if one did, the object gets its ID back and
+ * DESTROY says -EBUSY as if it had come later.
+ *
+ * Locks: the table's xarray spinlock, a leaf.  It protects the table, and the
+ * decision to take an ID away.
  */
 #ifndef __IOMMUFD_OBJECT_H
 #define __IOMMUFD_OBJECT_H
@@ -29,7 +34,8 @@ struct iommufd_log;
  * struct iommufd_object_ops - what a type of object does at its end
  * @name: name of the type as fdinfo and the reasons print it
  * @pre_destroy: optional; called when the object is unpublished and before the
- *		 short references have drained: revoke what blocks them
+ *		 short references have drained: revoke what blocks them.  May be
+ *		 called again, if the first attempt ended in -EBUSY
  * @destroy: releases everything the object holds but not its memory, which
  *	     object.c frees.  Cannot fail.  Also used to undo a half-built one
  */
@@ -109,7 +115,10 @@ static inline void iommufd_object_release(struct iommufd_object *obj)
 	WARN_ON(refcount_dec_and_test(&obj->users));
 }
 
-/* IOMMU_DESTROY: -ENOENT, -EBUSY with the reason, 0. */
+/*
+ * IOMMU_DESTROY: -ENOENT, -EBUSY with the reason, 0.  -EBUSY also when a running
+ * call does not let go within a minute; the object is left as it was then.
+ */
 int iommufd_object_destroy_by_id(struct iommufd_objects *objs, u32 id);
 
 /*
@@ -125,6 +134,8 @@ void iommufd_object_tombstone_user(struct iommufd_objects *objs,
 /*
  * Drop a long reference and destroy the object if only the table's is left and no
  * one else can reach it any more (the automatic HWPT with its last attachment).
+ * Waits for short references, so the caller holds none, nor any lock that a call
+ * takes while it holds one.
  */
 void iommufd_object_put_and_try_destroy(struct iommufd_objects *objs,
 					struct iommufd_object *obj);

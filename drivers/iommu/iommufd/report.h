@@ -90,12 +90,13 @@ struct iommufd_refusal {
  * struct iommufd_log - refusals of one file
  * @lock: protects all below
  * @pending: notes that are not sealed yet
+ * @next_note: the next of @notes to be reused when all are taken
  * @seq: refusals so far
  * @entries: sealed ones, a ring by @seq
  * @notes: notes of calls that are running, one a task; the oldest is reused
  */
 struct iommufd_log {
-	spinlock_t lock;
+	spinlock_t lock; /* a leaf */
 	unsigned int pending;
 	unsigned int next_note;
 	u64 seq;
@@ -108,6 +109,9 @@ void iommufd_log_init(struct iommufd_log *log);
 /* Note the reason for this task's call; returns @rc.  @log may be NULL. */
 __printf(4, 5) int iommufd_refuse(struct iommufd_log *log, int rc,
 				  enum iommufd_why why, const char *fmt, ...);
+
+/* Name of a code as it is printed; "unspecified" for an unknown one. */
+const char *iommufd_why_name(enum iommufd_why why);
 
 /* Slow half of iommufd_report_result(). */
 void __iommufd_report_result(struct iommufd_log *log, const char *call, int rc);

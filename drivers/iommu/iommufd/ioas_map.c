@@ -208,9 +208,6 @@ static int copy_source(const struct iommufd_ucmd *ucmd,
 	rc = check_length(ucmd, cmd->length);
 	if (rc)
 		return rc;
-	rc = check_address(ucmd, "src_iova", cmd->src_iova);
-	if (rc)
-		return rc;
 	return iopt_get_slices(&ioas->iopt, cmd->src_iova, cmd->length,
 			       cmd->flags & IOMMU_IOAS_MAP_WRITEABLE, slices);
 }
@@ -255,9 +252,13 @@ int iommufd_call_ioas_copy(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_copy *cmd = ucmd->cmd;
 	LIST_HEAD(slices);
-	int rc;
+	int rc = 0;
 
-	rc = check_map(ucmd, cmd->flags, cmd->dst_iova, cmd->length);
+	/* Addresses come after unknown flags and before missing ones. */
+	if (!(cmd->flags & ~MAP_FLAGS))
+		rc = check_address(ucmd, "src_iova", cmd->src_iova);
+	if (!rc)
+		rc = check_map(ucmd, cmd->flags, cmd->dst_iova, cmd->length);
 	if (rc)
 		return rc;
 	rc = copy_source(ucmd, cmd, &slices);

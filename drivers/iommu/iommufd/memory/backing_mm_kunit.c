@@ -350,7 +350,9 @@ static void check_limit(struct mm_test *mt, struct iommufd_payer *payer)
 	rlimit->rlim_cur = (before + 10) << PAGE_SHIFT;
 	KUNIT_EXPECT_EQ(test, 0, iommufd_payer_charge(payer, 8, NULL));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iommufd_payer_charge(payer, 3, NULL));
-	KUNIT_EXPECT_EQ(test, -ENOMEM, iommufd_payer_charge(payer, -1UL, NULL));
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommufd_payer_charge(payer, ULONG_MAX >> PAGE_SHIFT,
+					     NULL));
 	KUNIT_EXPECT_EQ(test, 8, charged(mt));
 	KUNIT_EXPECT_EQ(test, 0, iommufd_payer_charge_for(payer, payer, 8, NULL));
 	KUNIT_EXPECT_EQ(test, 8, charged(mt));

@@ -91,6 +91,7 @@ int st_env_open(struct st_env *env);
 int st_env_add_device(struct st_env *env, enum st_device kind);
 int st_env_open_attached(struct st_env *env, enum st_device kind);
 int st_env_close(struct st_env *env);
+int st_unmap_bar(struct vfio_device *dev, void *base);
 int st_msi_window(struct st_env *env, struct iommu_iova_range *window);
 int st_edu_start(struct st_env *env);
 int st_device_sees(struct st_env *env, __u64 iova, const void *expected, size_t length);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "iommu_selftest.h"
@@ -92,12 +93,28 @@ int st_env_open_attached(struct st_env *env, enum st_device kind)
  */
 int st_env_close(struct st_env *env)
 {
+	if (env->edu.bar.base)
+		munmap(env->edu.bar.base, env->edu.bar.size);
 	if (env->dev.fd >= 0)
 		vfio_close(&env->dev);
 	if (env->iommufd >= 0)
 		close(env->iommufd);
 	env->iommufd = -1;
 	return st_counters_are(&env->before) ? 0 : -EUCLEAN;
+}
+
+/* Give registers back that were mapped from BAR 0: they keep the device open. */
+int st_unmap_bar(struct vfio_device *dev, void *base)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	int rc = st_call(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info);
+
+	if (rc)
+		return rc;
+	return munmap(base, info.size) ? -errno : 0;
 }
 
 /* The part of the address space that the attached device reserves for MSIs. */

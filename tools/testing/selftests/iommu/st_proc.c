@@ -66,24 +66,27 @@ long long st_fdinfo(int fd, const char *key)
 	return read_number(path, key);
 }
 
-/* The counters of each CPU are added up when this file is read. */
-static void refresh_vmstat(void)
+/*
+ * The pages that the whole system has pinned. The counters of each CPU are added
+ * up when the first file is read; without it the sum is of no use.
+ */
+static long long pinned_pages(void)
 {
 	char text[64];
 	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return;
+		return 0;
 	while (read(fd, text, sizeof(text)) > 0)
 		;
 	close(fd);
+	return read_number("/proc/vmstat", "nr_foll_pin_acquired ") -
+	       read_number("/proc/vmstat", "nr_foll_pin_released ");
 }
 
 void st_counters(struct st_counters *now)
 {
-	refresh_vmstat();
-	now->pins = read_number("/proc/vmstat", "nr_foll_pin_acquired ") -
-		    read_number("/proc/vmstat", "nr_foll_pin_released ");
+	now->pins = pinned_pages();
 	now->huge_free = read_number("/proc/meminfo", "HugePages_Free:");
 	now->vm_pin = st_vm_pin();
 	now->vm_lck = st_vm_lck();

@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * The page table against a naive model: random maps, copies, unmaps, domains and
+ * access pins over a small IOVA space.  After every step each domain shows exactly
+ * what the model says, every page is pinned as often as the rules say (once or not at
+ * all), and no page was ever unpinned while a domain or an unflushed IOTLB had it.
+ *
+ * Domains and memory are fakes, so this runs without any hardware, in ARCH=um too.
+ */
+#include <kunit/test.h>
+#include <linux/iommu.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "../memory/memlock.h"
+#include "../memory/origin.h"
+#include "../report.h"
+#include "iopt_private.h"
+
+#define SPACE_BASE (16UL * SZ_1M)
+#define SPACE_PAGES 96
+#define BACKING_PAGES 40
+#define NBACKINGS 3
+#define NDOMAINS 2
+#define STEPS 4000
+
+/* Page frames of the fakes: far from anything real, never dereferenced. */
+#define FAKE_PFN(backing, page) (0x100000UL + (backing) * 0x1000 + (page))
+
+struct fake_domain {
+	struct iommu_domain domain;
+	struct iopt_domain entry;
+	/* by page of the space: PFN, 0 for nothing; and as the IOTLB may see it */
+	unsigned long table[SPACE_PAGES];
+	unsigned long iotlb[SPACE_PAGES];
+	unsigned int syncs;
+	unsigned int flushes;
+	int fail_after;
+	bool added;
+};
+
+struct fake_backing {
+	struct iommufd_backing backing;
+	struct fixture *fix;
+	unsigned int index;
+	/* page -> frame, a permutation with contiguous stretches */
+	unsigned int frame[BACKING_PAGES];
+	unsigned int pins[BACKING_PAGES];
+	int fail_after;
+};
+
+struct model_page {
+	struct fake_backing *backing;
+	unsigned int page;
+	unsigned int access_pins;
+	/* first page of its area */
+	bool begins;
+};
+
+struct fixture {
+	struct kunit *test;
+	struct iommufd_iopt iopt;
+	struct iommufd_log log;
+	struct iommufd_accounts accounts;
+	struct fake_domain domains[NDOMAINS];
+	struct fake_backing *backings[NBACKINGS];
+	struct model_page model[SPACE_PAGES];
+	struct rnd_state rnd;
+};
+
+static struct fake_domain *fake_of(struct iommu_domain *domain)
+{
+	return container_of(domain, struct fake_domain, domain);
+}
+
+static unsigned long slot_of(unsigned long iova)
+{
+	return (iova - SPACE_BASE) >> PAGE_SHIFT;
+}
+
+static int fake_map_pages(struct iommu_domain *domain, unsigned long iova,
+			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
+			  int prot, gfp_t gfp, size_t *mapped)
+{
+	struct fake_domain *fake = fake_of(domain);
+
+	for (; pgcount; pgcount--) {
+		if (fake->fail_after && !--fake->fail_after)
+			return -ENOMEM;
+		for (size_t done = 0; done < pgsize; done += PAGE_SIZE)
+			fake->table[slot_of(iova + done)] =
+				PHYS_PFN(paddr + done);
+		iova += pgsize;
+		paddr += pgsize;
+		*mapped += pgsize;
+	}
+	return 0;
+}
+
+static size_t fake_unmap_pages(struct iommu_domain *domain, unsigned long iova,
+			       size_t pgsize, size_t pgcount,
+			       struct iommu_iotlb_gather *gather)
+{
+	struct fake_domain *fake = fake_of(domain);
+	size_t done;
+
+	for (done = 0; done < pgsize * pgcount; done += PAGE_SIZE) {
+		if (!fake->table[slot_of(iova + done)])
+			break;
+		fake->table[slot_of(iova + done)] = 0;
+	}
+	return done;
+}
+
+static int fake_sync_map(struct iommu_domain *domain, unsigned long iova,
+			 size_t size)
+{
+	struct fake_domain *fake = fake_of(domain);
+
+	fake->syncs++;
+	for (int i = 0; i < SPACE_PAGES; i++)
+		if (fake->table[i])
+			fake->iotlb[i] = fake->table[i];
+	return 0;
+}
+
+static void fake_iotlb_sync(struct iommu_domain *domain,
+			    struct iommu_iotlb_gather *gather)
+{
+	struct fake_domain *fake = fake_of(domain);
+
+	fake->flushes++;
+	memcpy(fake->iotlb, fake->table, sizeof(fake->iotlb));
+}
+
+static const struct iommu_domain_ops fake_domain_ops = {
+	.map_pages = fake_map_pages,
+	.unmap_pages = fake_unmap_pages,
+	.iotlb_sync_map = fake_sync_map,
+	.iotlb_sync = fake_iotlb_sync,
+};
+
+static struct fake_backing *fake_backing_of(struct iommufd_backing *backing)
+{
+	return container_of(backing, struct fake_backing, backing);
+}
+
+static int fake_pin(struct iommufd_backing *backing, unsigned long first,
+		    unsigned long npages, struct pfn_runs *runs,
+		    struct iommufd_log *log)
+{
+	struct fake_backing *fake = fake_backing_of(backing);
+
+	for (unsigned long i = first; i < first + npages; i++) {
+		int rc;
+
+		if (fake->fail_after && !--fake->fail_after)
+			return -EFAULT;
+		rc = pfn_runs_append(runs, FAKE_PFN(fake->index, fake->frame[i]),
+				     1, GFP_KERNEL);
+		if (rc)
+			return rc;
+		fake->pins[i]++;
+	}
+	return 0;
+}
+
+static bool reachable(struct fixture *fix, unsigned long pfn)
+{
+	for (int d = 0; d < NDOMAINS; d++)
+		for (int i = 0; i < SPACE_PAGES; i++)
+			if (fix->domains[d].table[i] == pfn ||
+			    fix->domains[d].iotlb[i] == pfn)
+				return true;
+	return false;
+}
+
+static void fake_unpin_one(struct fake_backing *fake, unsigned long pfn)
+{
+	struct kunit *test = fake->fix->test;
+
+	KUNIT_EXPECT_FALSE_MSG(test, reachable(fake->fix, pfn),
+			       "page unpinned while a device reaches it");
+	for (int i = 0; i < BACKING_PAGES; i++) {
+		if (FAKE_PFN(fake->index, fake->frame[i]) != pfn)
+			continue;
+		KUNIT_EXPECT_EQ(test, fake->pins[i], 1);
+		fake->pins[i]--;
+	}
+}
+
+static void fake_unpin(struct iommufd_backing *backing, struct pfn_runs *runs,
+		       bool dirty)
+{
+	struct fake_backing *fake = fake_backing_of(backing);
+	struct pfn_runs_iter it;
+
+	if (!runs->npages)
+		return;
+	pfn_runs_for_each(&it, runs, 0, runs->npages)
+		for (unsigned long i = 0; i < it.run.npages; i++)
+			fake_unpin_one(fake, it.run.pfn + i);
+	pfn_runs_clear(runs);
+}
+
+static const struct iommufd_backing_ops fake_backing_ops = {
+	.name = "fake",
+	.pin = fake_pin,
+	.unpin = fake_unpin,
+};
+
+static unsigned int pick(struct fixture *fix, unsigned int below)
+{
+	return prandom_u32_state(&fix->rnd) % below;
+}
+
+/* Frames in random order, with stretches that stay together. */
+static void shuffle(struct fixture *fix, struct fake_backing *fake)
+{
+	for (unsigned int i = 0; i < BACKING_PAGES; i++)
+		fake->frame[i] = i;
+	for (unsigned int n = pick(fix, BACKING_PAGES); n; n--) {
+		unsigned int a = pick(fix, BACKING_PAGES);
+		unsigned int b = pick(fix, BACKING_PAGES);
+
+		swap(fake->frame[a], fake->frame[b]);
+	}
+}
+
+static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
+{
+	fix->test = test;
+	prandom_seed_state(&fix->rnd, seed);
+	iommufd_log_init(&fix->log);
+	iommufd_accounts_init(&fix->accounts, IOMMUFD_ACCOUNT_USER);
+	iopt_init(&fix->iopt, &fix->log);
+	for (int d = 0; d < NDOMAINS; d++) {
+		struct fake_domain *fake = &fix->domains[d];
+
+		fake->domain.type = IOMMU_DOMAIN_UNMANAGED;
+		fake->domain.ops = &fake_domain_ops;
+		fake->domain.pgsize_bitmap = PAGE_SIZE | SZ_64K;
+		fake->domain.geometry.force_aperture = true;
+		fake->domain.geometry.aperture_start = SPACE_BASE;
+		fake->domain.geometry.aperture_end =
+			SPACE_BASE + SPACE_PAGES * PAGE_SIZE - 1;
+		fake->entry.domain = &fake->domain;
+	}
+	for (int b = 0; b < NBACKINGS; b++) {
+		struct fake_backing *fake = kzalloc_obj(*fake);
+
+		KUNIT_ASSERT_NOT_NULL(test, fake);
+		fake->fix = fix;
+		fake->index = b;
+		shuffle(fix, fake);
+		KUNIT_ASSERT_EQ(test, 0,
+				iommufd_backing_init(&fake->backing,
+						     &fake_backing_ops,
+						     &fix->accounts,
+						     BACKING_PAGES, true,
+						     &fix->log));
+		fix->backings[b] = fake;
+	}
+}
+
+static bool any_domain(struct fixture *fix)
+{
+	for (int d = 0; d < NDOMAINS; d++)
+		if (fix->domains[d].added)
+			return true;
+	return false;
+}
+
+static unsigned long model_pfn(const struct model_page *page)
+{
+	if (!page->backing)
+		return 0;
+	return FAKE_PFN(page->backing->index, page->backing->frame[page->page]);
+}
+
+static void check_domains(struct fixture *fix)
+{
+	for (int d = 0; d < NDOMAINS; d++) {
+		struct fake_domain *fake = &fix->domains[d];
+
+		for (int i = 0; i < SPACE_PAGES; i++) {
+			unsigned long pfn = model_pfn(&fix->model[i]);
+
+			KUNIT_ASSERT_EQ_MSG(fix->test, fake->table[i],
+					    fake->added ? pfn : 0,
+					    "domain %d page %d", d, i);
+		}
+	}
+}
+
+static void check_pins(struct fixture *fix)
+{
+	unsigned int want[NBACKINGS][BACKING_PAGES] = {};
+	bool domains = any_domain(fix);
+	unsigned long total = 0;
+
+	for (int i = 0; i < SPACE_PAGES; i++) {
+		const struct model_page *page = &fix->model[i];
+
+		if (page->backing && (domains || page->access_pins))
+			want[page->backing->index][page->page] = 1;
+	}
+	for (int b = 0; b < NBACKINGS; b++)
+		for (int i = 0; i < BACKING_PAGES; i++) {
+			KUNIT_ASSERT_EQ_MSG(fix->test, fix->backings[b]->pins[i],
+					    want[b][i], "backing %d page %d", b, i);
+			total += want[b][i];
+		}
+	KUNIT_ASSERT_EQ(fix->test, atomic_long_read(&fix->accounts.pinned),
+			total);
+}
+
+/* Length of the free stretch from @at, at most @max. */
+static unsigned int free_stretch(struct fixture *fix, unsigned int at,
+			       unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && at + n < SPACE_PAGES && !fix->model[at + n].backing)
+		n++;
+	return n;
+}
+
+static void model_map(struct fixture *fix, unsigned int at,
+		      struct list_head *slices)
+{
+	struct iopt_slice *slice;
+
+	list_for_each_entry(slice, slices, item)
+		for (unsigned long i = 0; i < slice->length >> PAGE_SHIFT; i++)
+			fix->model[at++] = (struct model_page){
+				.backing = fake_backing_of(slice->backing),
+				.page = (slice->offset >> PAGE_SHIFT) + i,
+				.begins = !i,
+			};
+}
+
+static bool maybe_fail(struct fixture *fix, struct iopt_slice *slice)
+{
+	if (!any_domain(fix))
+		return false;
+	if (!pick(fix, 12))
+		fix->domains[pick(fix, NDOMAINS)].fail_after = 1 + pick(fix, 4);
+	else if (!pick(fix, 12))
+		fake_backing_of(slice->backing)->fail_after = 1 + pick(fix, 4);
+	else
+		return false;
+	return true;
+}
+
+static void stop_failing(struct fixture *fix)
+{
+	for (int d = 0; d < NDOMAINS; d++)
+		fix->domains[d].fail_after = 0;
+	for (int b = 0; b < NBACKINGS; b++)
+		fix->backings[b]->fail_after = 0;
+}
+
+static void map_slices(struct fixture *fix, struct list_head *slices,
+		       unsigned int at, unsigned int npages)
+{
+	struct iopt_map_request rq = {
+		.slices = slices,
+		.length = npages * PAGE_SIZE,
+		.iova = SPACE_BASE + at * PAGE_SIZE,
+		.prot = IOMMU_READ | IOMMU_WRITE,
+		.fixed = true,
+	};
+	bool fits = free_stretch(fix, at, npages) == npages;
+	bool failing = maybe_fail(fix, list_first_entry(slices,
+							struct iopt_slice, item));
+	unsigned int syncs = fix->domains[0].syncs;
+	int rc = iopt_map(&fix->iopt, &rq);
+
+	stop_failing(fix);
+	if (!fits) {
+		KUNIT_ASSERT_LT(fix->test, rc, 0);
+		return;
+	}
+	if (!failing)
+		KUNIT_ASSERT_EQ(fix->test, rc, 0);
+	if (rc)
+		return;
+	KUNIT_EXPECT_EQ(fix->test, fix->domains[0].syncs,
+			syncs + fix->domains[0].added);
+	model_map(fix, at, slices);
+}
+
+static void step_map(struct fixture *fix)
+{
+	struct iopt_slice slice = {
+		.backing = &fix->backings[pick(fix, NBACKINGS)]->backing,
+	};
+	unsigned int npages = 1 + pick(fix, 12);
+	LIST_HEAD(slices);
+
+	slice.offset = pick(fix, BACKING_PAGES - npages) * PAGE_SIZE;
+	slice.length = npages * PAGE_SIZE;
+	list_add(&slice.item, &slices);
+	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages);
+}
+
+static void step_copy(struct fixture *fix)
+{
+	unsigned int npages = 1 + pick(fix, 16);
+	unsigned int from = pick(fix, SPACE_PAGES - npages);
+	unsigned int mapped = 0;
+	LIST_HEAD(slices);
+	int rc;
+
+	while (mapped < npages && fix->model[from + mapped].backing)
+		mapped++;
+	rc = iopt_get_slices(&fix->iopt, SPACE_BASE + from * PAGE_SIZE,
+			     npages * PAGE_SIZE, true, &slices);
+	KUNIT_ASSERT_EQ(fix->test, rc, mapped == npages ? 0 : -ENOENT);
+	if (rc)
+		return;
+	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages);
+	iopt_slices_free(&slices);
+}
+
+/* What an unmap of pages [first, end) has to say. */
+static int model_unmap_rc(struct fixture *fix, unsigned int first,
+			  unsigned int end)
+{
+	bool any = false;
+
+	for (unsigned int i = first; i < end; i++)
+		any |= !!fix->model[i].backing;
+	if (!any)
+		return -ENOENT;
+	if (fix->model[first].backing && !fix->model[first].begins)
+		return -ENOENT;
+	if (end < SPACE_PAGES && fix->model[end].backing &&
+	    !fix->model[end].begins && fix->model[end - 1].backing)
+		return -ENOENT;
+	return 0;
+}
+
+static void step_unmap(struct fixture *fix)
+{
+	unsigned int npages = 1 + pick(fix, 30);
+	unsigned int first = pick(fix, SPACE_PAGES - npages);
+	unsigned int flushes = fix->domains[0].flushes;
+	struct iova_span span;
+	unsigned long bytes;
+	int rc;
+
+	for (unsigned int i = first; i < first + npages; i++)
+		if (fix->model[i].access_pins)
+			return;
+	iova_span_make(&span, SPACE_BASE + first * PAGE_SIZE,
+		       npages * PAGE_SIZE);
+	rc = iopt_unmap(&fix->iopt, &span, &bytes);
+	KUNIT_ASSERT_EQ(fix->test, rc,
+			model_unmap_rc(fix, first, first + npages));
+	if (rc)
+		return;
+	KUNIT_EXPECT_EQ(fix->test, fix->domains[0].flushes,
+			flushes + fix->domains[0].added);
+	for (unsigned int i = first; i < first + npages; i++) {
+		bytes -= fix->model[i].backing ? PAGE_SIZE : 0;
+		fix->model[i] = (struct model_page){};
+	}
+	KUNIT_EXPECT_EQ(fix->test, bytes, 0);
+}
+
+static void step_domain(struct fixture *fix)
+{
+	struct fake_domain *fake = &fix->domains[pick(fix, NDOMAINS)];
+	bool failing;
+	int rc;
+
+	if (fake->added) {
+		iopt_remove_domain(&fix->iopt, &fake->entry);
+		fake->added = false;
+		return;
+	}
+	failing = !pick(fix, 3);
+	if (failing)
+		fake->fail_after = 1 + pick(fix, 8);
+	rc = iopt_add_domain(&fix->iopt, &fake->entry);
+	stop_failing(fix);
+	if (!failing)
+		KUNIT_ASSERT_EQ(fix->test, rc, 0);
+	fake->added = !rc;
+}
+
+/* Pin one stretch, look at its pages, and mostly give it back at once. */
+static void step_access(struct fixture *fix)
+{
+	unsigned int npages = 1 + pick(fix, 6);
+	unsigned int first = pick(fix, SPACE_PAGES - npages);
+	unsigned long iova = SPACE_BASE + first * PAGE_SIZE;
+	struct page *pages[6];
+	unsigned int mapped = 0;
+	int rc;
+
+	while (mapped < npages && fix->model[first + mapped].backing)
+		mapped++;
+	rc = iopt_access_pin(&fix->iopt, iova, npages * PAGE_SIZE, pages, true);
+	KUNIT_ASSERT_EQ(fix->test, rc, mapped == npages ? 0 : -ENOENT);
+	if (rc)
+		return;
+	for (unsigned int i = 0; i < npages; i++) {
+		KUNIT_ASSERT_EQ(fix->test, page_to_pfn(pages[i]),
+				model_pfn(&fix->model[first + i]));
+		fix->model[first + i].access_pins++;
+	}
+	check_pins(fix);
+	if (pick(fix, 2))
+		step_domain(fix);
+	check_pins(fix);
+	iopt_access_unpin(&fix->iopt, iova, npages * PAGE_SIZE);
+	for (unsigned int i = 0; i < npages; i++)
+		fix->model[first + i].access_pins--;
+}
+
+static void fixture_exit(struct fixture *fix)
+{
+	unsigned long bytes;
+
+	for (int d = 0; d < NDOMAINS; d++)
+		if (fix->domains[d].added)
+			iopt_remove_domain(&fix->iopt, &fix->domains[d].entry);
+	KUNIT_EXPECT_EQ(fix->test, iopt_unmap_all(&fix->iopt, &bytes), 0);
+	iopt_destroy(&fix->iopt);
+	for (int b = 0; b < NBACKINGS; b++) {
+		for (int i = 0; i < BACKING_PAGES; i++)
+			KUNIT_EXPECT_EQ(fix->test, fix->backings[b]->pins[i], 0);
+		iommufd_backing_put(&fix->backings[b]->backing);
+	}
+	iommufd_accounts_destroy(&fix->accounts);
+}
+
+static void random_steps(struct kunit *test)
+{
+	static void (*const steps[])(struct fixture *fix) = {
+		step_map, step_map, step_map, step_copy, step_unmap, step_unmap,
+		step_domain, step_access,
+	};
+	struct fixture *fix;
+
+	kunit_attach_mm();
+	for (u64 seed = 1; seed <= 8; seed++) {
+		fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, fix);
+		fixture_init(test, fix, seed);
+		for (int i = 0; i < STEPS; i++) {
+			steps[pick(fix, ARRAY_SIZE(steps))](fix);
+			check_domains(fix);
+			check_pins(fix);
+		}
+		fixture_exit(fix);
+	}
+}
+
+struct test_access {
+	struct iopt_access access;
+	struct fixture *fix;
+	unsigned int told;
+};
+
+static bool test_access_tryget(struct iopt_access *access)
+{
+	return true;
+}
+
+static void test_access_put(struct iopt_access *access)
+{
+}
+
+static void test_access_unmap(struct iopt_access *access, unsigned long iova,
+			      unsigned long length)
+{
+	struct test_access *me = container_of(access, struct test_access, access);
+
+	me->told++;
+	if (me->told == 3)
+		iopt_access_unpin(&me->fix->iopt, SPACE_BASE + PAGE_SIZE,
+				  2 * PAGE_SIZE);
+}
+
+static const struct iopt_access_ops test_access_ops = {
+	.tryget = test_access_tryget,
+	.put = test_access_put,
+	.unmap = test_access_unmap,
+};
+
+/* An unmap asks the access, again if need be, and then finishes. */
+static void unmap_asks_access(struct kunit *test)
+{
+	struct fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	struct test_access access = {
+		.access = { .ops = &test_access_ops, .alignment = PAGE_SIZE },
+		.fix = fix,
+	};
+	struct page *pages[2];
+	struct iopt_slice slice;
+	unsigned long bytes;
+	LIST_HEAD(slices);
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	kunit_attach_mm();
+	fixture_init(test, fix, 1);
+	slice = (struct iopt_slice){
+		.backing = &fix->backings[0]->backing,
+		.length = 8 * PAGE_SIZE,
+	};
+	list_add(&slice.item, &slices);
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->iopt, &access.access));
+	map_slices(fix, &slices, 0, 8);
+	KUNIT_ASSERT_EQ(test, 0,
+			iopt_access_pin(&fix->iopt, SPACE_BASE + PAGE_SIZE,
+					2 * PAGE_SIZE, pages, false));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->iopt, &bytes));
+	KUNIT_EXPECT_EQ(test, bytes, 8 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, access.told, 3);
+	iopt_remove_access(&fix->iopt, &access.access);
+	fixture_exit(fix);
+}
+
+/* An automatic place keeps the source's offset in its page, also when packed. */
+static void auto_iova_keeps_offset(struct kunit *test)
+{
+	struct fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	struct iopt_slice slice;
+	LIST_HEAD(slices);
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	kunit_attach_mm();
+	fixture_init(test, fix, 1);
+	for (unsigned int i = 0; i < 20; i++) {
+		struct iopt_map_request rq = {
+			.slices = &slices,
+			.length = 0x400 * (1 + i % 5),
+			.hint = 0x7f000400UL + i * PAGE_SIZE,
+			.prot = IOMMU_READ,
+		};
+
+		slice = (struct iopt_slice){
+			.backing = &fix->backings[0]->backing,
+			.offset = 0x400 + i * PAGE_SIZE,
+			.length = rq.length,
+		};
+		INIT_LIST_HEAD(&slices);
+		list_add(&slice.item, &slices);
+		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->iopt, &rq));
+		KUNIT_EXPECT_EQ(test, offset_in_page(rq.iova), 0x400);
+		KUNIT_EXPECT_GE(test, rq.iova, PAGE_SIZE);
+	}
+	fixture_exit(fix);
+}
+
+static struct kunit_case iopt_cases[] = {
+	KUNIT_CASE_SLOW(random_steps),
+	KUNIT_CASE(unmap_asks_access),
+	KUNIT_CASE(auto_iova_keeps_offset),
+	{}
+};
+
+static struct kunit_suite iopt_suite = {
+	.name = "iommufd_iopt",
+	.test_cases = iopt_cases,
+};
+kunit_test_suite(iopt_suite);

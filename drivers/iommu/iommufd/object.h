@@ -76,11 +76,10 @@ struct iommufd_object *_iommufd_object_new(struct iommufd_objects *objs,
 					   size_t size,
 					   enum iommufd_object_type type);
 #define iommufd_object_new(objs, ptr, type, obj)                               \
-	container_of_const(_iommufd_object_new(                                \
-		objs,                                                          \
-		sizeof(*(ptr)) + BUILD_BUG_ON_ZERO(                            \
-				 offsetof(typeof(*(ptr)), obj) != 0),          \
-		type), typeof(*(ptr)), obj)
+	({                                                                     \
+		static_assert(!offsetof(typeof(*(ptr)), obj));                 \
+		(typeof(ptr))_iommufd_object_new(objs, sizeof(*(ptr)), type);  \
+	})
 
 /* Publish: from here on lookups find it.  Cannot fail. */
 void iommufd_object_finalize(struct iommufd_objects *objs,

@@ -8,10 +8,10 @@
  */
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/iommufd_report.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 #include "object.h"
-#include "report.h"
 
 #define ALIVE 0x616c6976
 
@@ -21,16 +21,39 @@ struct thing {
 	struct iommufd_objects *objs;
 	struct thing *held;
 	u32 alive;
+	bool revoked;
 };
 
 static atomic_t things;
 static atomic_t mistakes;
+
+static bool visible(struct iommufd_objects *objs, u32 id, enum iommufd_object_type type)
+{
+	struct iommufd_object *obj = iommufd_object_get(objs, id, type);
+
+	if (IS_ERR(obj))
+		return false;
+	iommufd_object_put(objs, obj);
+	return true;
+}
+
+static void thing_pre_destroy(struct iommufd_object *obj)
+{
+	struct thing *thing = container_of(obj, struct thing, obj);
+
+	if (visible(thing->objs, obj->id, IOMMUFD_OBJ_ANY))
+		atomic_inc(&mistakes);
+	thing->revoked = true;
+}
 
 static void thing_destroy(struct iommufd_object *obj)
 {
 	struct thing *thing = container_of(obj, struct thing, obj);
 
 	if (thing->alive != ALIVE || refcount_read(&obj->users) != 1)
+		atomic_inc(&mistakes);
+	if (obj->type == IOMMUFD_OBJ_IOAS &&
+	    (!thing->revoked || iommufd_object_tryget(obj)))
 		atomic_inc(&mistakes);
 	thing->alive = 0;
 	if (thing->held)
@@ -40,6 +63,7 @@ static void thing_destroy(struct iommufd_object *obj)
 
 static const struct iommufd_object_ops ioas_ops = {
 	.name = "ioas",
+	.pre_destroy = thing_pre_destroy,
 	.destroy = thing_destroy,
 };
 
@@ -100,16 +124,6 @@ static struct thing *thing_publish(struct bench *b)
 	return thing;
 }
 
-static bool visible(struct bench *b, u32 id, enum iommufd_object_type type)
-{
-	struct iommufd_object *obj = iommufd_object_get(&b->objs, id, type);
-
-	if (IS_ERR(obj))
-		return false;
-	iommufd_object_put(&b->objs, obj);
-	return true;
-}
-
 static void states_test(struct kunit *test)
 {
 	struct bench *b = bench_new(test);
@@ -117,13 +131,13 @@ static void states_test(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, one);
 	KUNIT_EXPECT_EQ(test, one->obj.id, 1);
-	KUNIT_EXPECT_FALSE(test, visible(b, 0, IOMMUFD_OBJ_ANY));
-	KUNIT_EXPECT_FALSE(test, visible(b, 1, IOMMUFD_OBJ_ANY));
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 0, IOMMUFD_OBJ_ANY));
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 1, IOMMUFD_OBJ_ANY));
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -ENOENT);
 	iommufd_object_finalize(&b->objs, &one->obj);
-	KUNIT_EXPECT_TRUE(test, visible(b, 1, IOMMUFD_OBJ_ANY));
-	KUNIT_EXPECT_TRUE(test, visible(b, 1, IOMMUFD_OBJ_IOAS));
-	KUNIT_EXPECT_FALSE(test, visible(b, 1, IOMMUFD_OBJ_HWPT_PAGING));
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_ANY));
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 1, IOMMUFD_OBJ_HWPT_PAGING));
 
 	/* An ID is free again after an abort, and after the end. */
 	two = thing_new(b, IOMMUFD_OBJ_HWPT_PAGING);
@@ -160,7 +174,7 @@ static void busy_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, b->log.entries[0].why, WHY_BUSY);
 	KUNIT_EXPECT_STREQ(test, b->log.entries[0].text,
 			   "ioas 1 is held by 2 others");
-	KUNIT_EXPECT_TRUE(test, visible(b, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
 	iommufd_object_release(&thing->obj);
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -EBUSY);
 	iommufd_object_release(&thing->obj);
@@ -183,7 +197,7 @@ static void kernel_user_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->objs.live), 0);
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -ENOENT);
-	KUNIT_EXPECT_FALSE(test, visible(b, 1, IOMMUFD_OBJ_ANY));
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 1, IOMMUFD_OBJ_ANY));
 	/* 1 is burnt, 2 is free. */
 	one = thing_publish(b);
 	two = thing_publish(b);
@@ -204,10 +218,10 @@ static void try_destroy_test(struct kunit *test)
 	iommufd_object_hold(&thing->obj);
 	iommufd_object_put_and_try_destroy(&b->objs, &thing->obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 1);
-	KUNIT_EXPECT_TRUE(test, visible(b, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
 	iommufd_object_put_and_try_destroy(&b->objs, &thing->obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
-	KUNIT_EXPECT_FALSE(test, visible(b, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
 	bench_end(test, b);
 }
 
@@ -243,6 +257,7 @@ struct call {
 	struct completion begun;
 	struct completion done;
 	bool take_long;
+	bool drop_long;
 	bool seen;
 };
 
@@ -257,7 +272,7 @@ static int call_thread(void *data)
 		atomic_inc(&mistakes);
 	complete(&call->begun);
 	/* Until DESTROY has taken the ID away and waits. */
-	for (i = 0; i < 1000 && visible(call->b, id, IOMMUFD_OBJ_ANY); i++)
+	for (i = 0; i < 1000 && visible(&call->b->objs, id, IOMMUFD_OBJ_ANY); i++)
 		usleep_range(1000, 2000);
 	call->seen = i == 1000;
 	msleep(20);
@@ -265,6 +280,8 @@ static int call_thread(void *data)
 		atomic_inc(&mistakes);
 	if (call->take_long)
 		iommufd_object_hold(obj);
+	if (call->drop_long)
+		iommufd_object_put_and_try_destroy(&call->b->objs, obj);
 	iommufd_object_put(&call->b->objs, obj);
 	complete(&call->done);
 	return 0;
@@ -318,8 +335,17 @@ static void running_call_takes_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -EBUSY);
 	wait_for_completion(&call.done);
 	KUNIT_EXPECT_FALSE(test, call.seen);
-	KUNIT_EXPECT_TRUE(test, visible(b, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
 	iommufd_object_put_and_try_destroy(&b->objs, &call.thing->obj);
+	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
+
+	/* It is DESTROY that destroys, if the call drops what it took. */
+	call.thing = thing_publish(b);
+	call.drop_long = true;
+	KUNIT_ASSERT_NOT_NULL(test, call.thing);
+	call_start(test, &call);
+	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), 0);
+	wait_for_completion(&call.done);
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
 	bench_end(test, b);
 }

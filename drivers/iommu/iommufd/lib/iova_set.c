@@ -15,8 +15,6 @@
  * No locks: whoever owns the set serialises.
  */
 #include <linux/rbtree_augmented.h>
-#include <linux/slab.h>
-#include <linux/string.h>
 #include "iova_set.h"
 
 /* A longer hole is noted as this long; there is room for two of them at most. */
@@ -63,7 +61,14 @@ void iova_set_init(struct iova_set *set)
 	*set = (struct iova_set){ .tree = RB_ROOT };
 }
 
-static int set_insert(struct iova_set *set, struct iova_node *node)
+/**
+ * iova_set_insert - add a range
+ * @set: the set
+ * @node: the range, @span filled in; belongs to @set until it is removed
+ *
+ * Return: 0; -EEXIST if it overlaps a range of the set, nothing changed then.
+ */
+int iova_set_insert(struct iova_set *set, struct iova_node *node)
 {
 	struct rb_node **link = &set->tree.rb_node, *parent = NULL;
 	struct iova_node *below = NULL, *above = NULL;
@@ -83,6 +88,7 @@ static int set_insert(struct iova_set *set, struct iova_node *node)
 		}
 	}
 
+	node->is_cover = false;
 	set_hole(node, below ? below->span.last + 1 : 0);
 	node->max_hole = node->hole;
 	rb_link_node(&node->rb, parent, link);
@@ -94,19 +100,6 @@ static int set_insert(struct iova_set *set, struct iova_node *node)
 		iova_callbacks_propagate(&above->rb, NULL);
 	rb_insert_augmented(&node->rb, &set->tree, &iova_callbacks);
 	return 0;
-}
-
-/**
- * iova_set_insert - add a range
- * @set: the set
- * @node: the range, @span filled in; belongs to @set until it is removed
- *
- * Return: 0; -EEXIST if it overlaps a range of the set, nothing changed then.
- */
-int iova_set_insert(struct iova_set *set, struct iova_node *node)
-{
-	node->is_cover = false;
-	return set_insert(set, node);
 }
 
 /**
@@ -353,165 +346,4 @@ found:
 	if (passed >= BARREN_HOLES)
 		note_barren(set, fit, *first);
 	return 0;
-}
-
-/* Reserved ranges. */
-
-/**
- * iova_resv_init - make an empty set of reserved ranges
- * @resv: the set
- */
-void iova_resv_init(struct iova_resv *resv)
-{
-	INIT_LIST_HEAD(&resv->entries);
-}
-
-static void take_cover_off(struct iova_resv *resv, struct iova_set *set)
-{
-	struct iova_resv_entry *entry;
-
-	list_for_each_entry(entry, &resv->entries, item) {
-		if (entry->cover_used)
-			iova_set_remove(set, &entry->cover);
-		entry->cover_used = false;
-	}
-}
-
-static void put_cover_on(struct iova_resv *resv, struct iova_set *set)
-{
-	struct iova_resv_entry *entry, *head = NULL;
-
-	/* First find where each union ends ... */
-	list_for_each_entry(entry, &resv->entries, item) {
-		if (head && entry->span.first <= head->cover.span.last) {
-			head->cover.span.last = max(head->cover.span.last,
-						    entry->span.last);
-			continue;
-		}
-		head = entry;
-		head->cover.span = head->span;
-		head->cover_used = true;
-	}
-	/* ... since a range does not change while it is in the set. */
-	list_for_each_entry(entry, &resv->entries, item) {
-		entry->cover.is_cover = true;
-		if (entry->cover_used)
-			entry->cover_used = !set_insert(set, &entry->cover);
-	}
-}
-
-static bool area_in(const struct iova_set *set, const struct iova_span *span)
-{
-	struct iova_node *node;
-
-	iova_set_for_each_in(node, set, span)
-		if (!iova_node_is_cover(node))
-			return true;
-	return false;
-}
-
-/**
- * iova_resv_add - reserve a range
- * @resv: the reserved ranges
- * @set: set of the areas, which also holds the cover of @resv
- * @span: the range; may overlap other reserved ones
- * @owner: by whom to remove it again
- * @name: name of the owner; the part that fits is copied
- *
- * Context: may sleep to allocate.
- * Return: 0; -EADDRINUSE if an area is there, -ENOMEM.  Nothing changed then.
- */
-int iova_resv_add(struct iova_resv *resv, struct iova_set *set,
-		  const struct iova_span *span, const void *owner,
-		  const char *name)
-{
-	struct iova_resv_entry *entry, *next;
-	struct list_head *before = &resv->entries;
-
-	if (area_in(set, span))
-		return -EADDRINUSE;
-	entry = kzalloc_obj(*entry, GFP_KERNEL_ACCOUNT);
-	if (!entry)
-		return -ENOMEM;
-	entry->span = *span;
-	entry->owner = owner;
-	strscpy(entry->name, name);
-
-	take_cover_off(resv, set);
-	list_for_each_entry(next, &resv->entries, item) {
-		if (next->span.first > span->first) {
-			before = &next->item;
-			break;
-		}
-	}
-	list_add_tail(&entry->item, before);
-	put_cover_on(resv, set);
-	return 0;
-}
-
-/**
- * iova_resv_remove - drop everything an owner reserved
- * @resv: the reserved ranges
- * @set: set of the areas
- * @owner: the owner; may have reserved nothing
- */
-void iova_resv_remove(struct iova_resv *resv, struct iova_set *set,
-		      const void *owner)
-{
-	struct iova_resv_entry *entry, *next;
-
-	take_cover_off(resv, set);
-	list_for_each_entry_safe(entry, next, &resv->entries, item) {
-		if (entry->owner != owner)
-			continue;
-		list_del(&entry->item);
-		kfree(entry);
-	}
-	put_cover_on(resv, set);
-}
-
-/**
- * iova_resv_first_in - find the lowest reserved range that overlaps another
- * @resv: the reserved ranges
- * @span: where to look
- *
- * Return: the range, or NULL.
- */
-struct iova_resv_entry *iova_resv_first_in(const struct iova_resv *resv,
-					   const struct iova_span *span)
-{
-	struct iova_resv_entry *entry;
-
-	list_for_each_entry(entry, &resv->entries, item)
-		if (iova_span_overlaps(&entry->span, span))
-			return entry;
-	return NULL;
-}
-
-/**
- * iova_resv_next_hole - find the lowest range that is not reserved
- * @resv: the reserved ranges
- * @from: where to begin
- * @hole: returns the range, at or above @from
- *
- * Return: true; false if everything from @from on is reserved.
- */
-bool iova_resv_next_hole(const struct iova_resv *resv, unsigned long from,
-			 struct iova_span *hole)
-{
-	const struct iova_resv_entry *entry;
-
-	*hole = (struct iova_span){ .first = from, .last = ULONG_MAX };
-	list_for_each_entry(entry, &resv->entries, item) {
-		if (entry->span.last < hole->first)
-			continue;
-		if (entry->span.first > hole->first) {
-			hole->last = entry->span.first - 1;
-			return true;
-		}
-		if (entry->span.last == ULONG_MAX)
-			return false;
-		hole->first = entry->span.last + 1;
-	}
-	return true;
 }

@@ -217,6 +217,18 @@ static void check_fit(struct kunit *test, struct model *m,
 		KUNIT_ASSERT_EQ(test, got, want);
 }
 
+/* @want is the place, or 0 if there is none. */
+static void check_fit_at(struct kunit *test, struct model *m,
+			 const struct iova_fit *fit, unsigned long want)
+{
+	unsigned long got = 0;
+
+	KUNIT_EXPECT_EQ(test, iova_set_fit(&m->set, fit, &got),
+			want ? 0 : -ENOSPC);
+	if (want)
+		KUNIT_EXPECT_EQ(test, got, want);
+}
+
 static struct iova_fit random_fit(struct model *m)
 {
 	struct iova_fit fit = {
@@ -289,6 +301,33 @@ static void barren_test(struct kunit *test)
 		}
 	}
 	KUNIT_EXPECT_GT(test, remembered, 500);
+}
+
+/*
+ * What a search in a window learned must not be held against a hole that only the
+ * end of the window made too short.
+ */
+static void barren_window_test(struct kunit *test)
+{
+	struct model *m = model_new(test);
+	struct iova_fit fit = { .length = 3, .align = 8, .window = { 1, 132 } };
+	unsigned long at;
+	int i;
+
+	model_reset(m, 0);
+	/* 16 holes of three bytes before a multiple of 8, then one of many. */
+	for (i = 0; i < 16; i++) {
+		m->nodes[i].span = (struct iova_span){ i * 8, i * 8 + 4 };
+		KUNIT_ASSERT_EQ(test, 0, iova_set_insert(&m->set, &m->nodes[i]));
+	}
+	m->nodes[i].span = (struct iova_span){ 400, 500 };
+	KUNIT_ASSERT_EQ(test, 0, iova_set_insert(&m->set, &m->nodes[i]));
+	for (at = 120; at < 136; at++) {
+		fit.window.last = at;
+		check_fit_at(test, m, &fit, at >= 130 ? 128 : 0);
+		fit.window.last = 300;
+		check_fit_at(test, m, &fit, 128);
+	}
 }
 
 /* Spaces that no small model reaches: empty, one hole of half of all, the ends. */
@@ -450,6 +489,7 @@ static struct kunit_case iova_set_cases[] = {
 	KUNIT_CASE(set_test),
 	KUNIT_CASE(fit_test),
 	KUNIT_CASE(barren_test),
+	KUNIT_CASE(barren_window_test),
 	KUNIT_CASE(whole_space_test),
 	KUNIT_CASE(resv_test),
 	{}

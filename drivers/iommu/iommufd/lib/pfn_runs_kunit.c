@@ -268,6 +268,38 @@ static void huge_test(struct kunit *test)
 	pfn_runs_clear(&runs);
 }
 
+/* More pages in one go than a packed run can have. */
+static void huge_pages_test(struct kunit *test)
+{
+	unsigned long npages = RUN_MAX + 10, done, i;
+	struct pfn_runs runs = {};
+	struct page **pages;
+
+	if (IS_ENABLED(CONFIG_SPARSEMEM) &&
+	    !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP))
+		kunit_skip(test, "no flat memory map");
+	pages = kvmalloc_array(npages, sizeof(*pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (i = 0; i < npages; i++)
+		pages[i] = pfn_to_page(50 + i);
+	KUNIT_EXPECT_EQ(test, 0,
+			pfn_runs_append_pages(&runs, pages, npages, GFP_KERNEL,
+					      &done));
+	KUNIT_EXPECT_EQ(test, done, npages);
+	expect_run(test, &runs, 0, npages, 50);
+
+	/* The same with the two portions behind something else. */
+	pfn_runs_clear(&runs);
+	KUNIT_EXPECT_EQ(test, 0, pfn_runs_append(&runs, 7, 1, GFP_KERNEL));
+	KUNIT_EXPECT_EQ(test, 0,
+			pfn_runs_append_pages(&runs, pages, npages, GFP_KERNEL,
+					      &done));
+	expect_run(test, &runs, 1, npages, 50);
+	KUNIT_EXPECT_EQ(test, runs.nruns, 3);
+	pfn_runs_clear(&runs);
+	kvfree(pages);
+}
+
 static void limit_test(struct kunit *test)
 {
 #if BITS_PER_LONG == 64
@@ -294,6 +326,7 @@ static struct kunit_case pfn_runs_cases[] = {
 	KUNIT_CASE(split_join_test),
 	KUNIT_CASE(chunk_border_test),
 	KUNIT_CASE(huge_test),
+	KUNIT_CASE(huge_pages_test),
 	KUNIT_CASE(limit_test),
 	{}
 };

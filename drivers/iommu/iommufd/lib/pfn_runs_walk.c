@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Finding a page and walking over page frames, declared in pfn_runs.h.
+ */
+#include <linux/minmax.h>
+#include "pfn_chunk.h"
+
+static void find_in_chunk(struct pfn_chunk *chunk, unsigned long next_first,
+			  struct pfn_place *at)
+{
+	unsigned long n;
+
+	at->slot = 0;
+	if (next_first - chunk->first == chunk->nruns) {
+		/* Only runs of one page. */
+		at->slot = at->offset;
+		at->offset = 0;
+		return;
+	}
+	while (at->offset >= (n = run_npages(chunk->run[at->slot]))) {
+		at->offset -= n;
+		at->slot++;
+	}
+}
+
+/**
+ * pfn_runs_find - find a page
+ * @runs: the runs
+ * @index: the page, which exists
+ *
+ * Return: where it is.
+ */
+struct pfn_place pfn_runs_find(const struct pfn_runs *runs, unsigned long index)
+{
+	struct pfn_place at = { .offset = index };
+	unsigned int low = 0, high = runs->nchunks, mid;
+	struct pfn_chunk *chunk;
+
+	if (!high)
+		return at;
+	/* The last chunk that begins at or before @index is in [low, high). */
+	while (high - low > 1) {
+		mid = low + (high - low) / 2;
+		if (chunk_at(runs, mid)->first <= index)
+			low = mid;
+		else
+			high = mid;
+	}
+	chunk = chunk_at(runs, low);
+	at.chunk = low;
+	at.offset = index - chunk->first;
+	find_in_chunk(chunk,
+		      high < runs->nchunks ? chunk_at(runs, high)->first :
+					     runs->npages, &at);
+	return at;
+}
+
+static void enter_chunk(struct pfn_runs_iter *it)
+{
+	struct pfn_chunk *chunk = chunk_at(it->runs, it->chunk);
+
+	it->slot = chunk->run;
+	it->end = chunk->run + chunk->nruns;
+}
+
+/* Add the runs that continue the one just taken. */
+static void take_sequel(struct pfn_runs_iter *it)
+{
+	struct pfn_run *run = &it->run;
+
+	while (run->npages < it->left) {
+		if (it->slot == it->end) {
+			it->chunk++;
+			enter_chunk(it);
+		}
+		if (run_pfn(*it->slot) != run->pfn + run->npages)
+			return;
+		run->npages += run_npages(*it->slot++);
+	}
+}
+
+/*
+ * Take the run at the iterator without its first @skip pages.  Only runs that are
+ * full or at a border of a chunk (@border: at the lower one) can have a sequel.
+ */
+static inline void take_run(struct pfn_runs_iter *it, unsigned long skip,
+			    bool border)
+{
+	u64 packed = *it->slot++;
+
+	it->run.pfn = run_pfn(packed) + skip;
+	it->run.npages = run_npages(packed) - skip;
+	if (unlikely(border || it->slot == it->end ||
+		     run_npages(packed) == LENGTH_MAX))
+		take_sequel(it);
+	it->run.npages = min(it->run.npages, it->left);
+	it->left -= it->run.npages;
+}
+
+/**
+ * pfn_runs_first - begin a walk
+ * @it: the walk
+ * @runs: the runs; must not change during the walk
+ * @first: index of the first page
+ * @npages: number of pages, not zero, that all exist
+ *
+ * Return: true, and the first piece in it->run.
+ */
+bool pfn_runs_first(struct pfn_runs_iter *it, const struct pfn_runs *runs,
+		    unsigned long first, unsigned long npages)
+{
+	struct pfn_place place = pfn_runs_find(runs, first);
+
+	it->runs = runs;
+	it->left = npages;
+	it->chunk = place.chunk;
+	if (runs->nchunks) {
+		enter_chunk(it);
+	} else {
+		it->slot = &runs->inline_run;
+		it->end = it->slot + 1;
+	}
+	it->slot += place.slot;
+	take_run(it, place.offset, !place.slot);
+	return true;
+}
+
+/**
+ * pfn_runs_next - go on with a walk
+ * @it: the walk
+ *
+ * Return: true, and the next piece in it->run; false at the end.
+ */
+bool pfn_runs_next(struct pfn_runs_iter *it)
+{
+	bool border = it->slot == it->end;
+
+	if (!it->left)
+		return false;
+	if (border) {
+		it->chunk++;
+		enter_chunk(it);
+	}
+	take_run(it, 0, border);
+	return true;
+}

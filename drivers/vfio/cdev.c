@@ -24,6 +24,7 @@
 #include <linux/fs.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/iommufd_report.h>
 #include <linux/kernel.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -56,6 +57,7 @@ struct vfio_bind_request {
 
 /* What an attach or detach is about: the device, or one of its PASIDs. */
 struct vfio_pt_request {
+	struct vfio_device_file *df;
 	struct vfio_device *vdev;
 	bool has_pasid;
 	u32 pasid;
@@ -124,15 +126,24 @@ void vfio_cdev_close(struct vfio_device_file *df)
 	kfree(df);
 }
 
+static int refuse_argsz(struct vfio_device_file *df, u32 argsz, size_t need)
+{
+	return iommufd_refuse(&df->log, -EINVAL, WHY_BAD_SIZE,
+			      "argsz %u is below the %zu bytes that the call needs",
+			      argsz, need);
+}
+
 /*
  * A driver without tokens refuses one; a driver with them is asked even when
  * the user has none, since the device may need it.
  */
-static int vfio_bind_parse_token(struct vfio_device *vdev, u64 token_ptr,
+static int vfio_bind_parse_token(struct vfio_device_file *df, u64 token_ptr,
 				 struct vfio_bind_request *rq)
 {
-	if (!vdev->ops->match_token_uuid)
-		return -EINVAL;
+	if (!df->device->ops->match_token_uuid)
+		return iommufd_refuse(&df->log, -EINVAL, WHY_BAD_FLAGS,
+				      "the driver of %s has no use for a token",
+				      dev_name(df->device->dev));
 	if (copy_from_user(&rq->token, u64_to_user_ptr(token_ptr),
 			   sizeof(rq->token)))
 		return -EFAULT;
@@ -140,7 +151,7 @@ static int vfio_bind_parse_token(struct vfio_device *vdev, u64 token_ptr,
 	return 0;
 }
 
-static int vfio_bind_parse(struct vfio_device *vdev,
+static int vfio_bind_parse(struct vfio_device_file *df,
 			   struct vfio_device_bind_iommufd __user *arg,
 			   struct vfio_bind_request *rq)
 {
@@ -151,18 +162,22 @@ static int vfio_bind_parse(struct vfio_device *vdev,
 	if (get_user(argsz, &arg->argsz))
 		return -EFAULT;
 	if (argsz < offsetofend(struct vfio_device_bind_iommufd, out_devid))
-		return -EINVAL;
+		return refuse_argsz(df, argsz,
+				    offsetofend(struct vfio_device_bind_iommufd,
+						out_devid));
 	if (argsz > PAGE_SIZE)
 		return -E2BIG;
 	rc = copy_struct_from_user(&bind, sizeof(bind), arg, argsz);
 	if (rc)
 		return rc;
 	if (bind.flags & ~VFIO_DEVICE_BIND_FLAG_TOKEN || bind.iommufd < 0)
-		return -EINVAL;
+		return iommufd_refuse(&df->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x or iommufd %d is not valid",
+				      bind.flags, bind.iommufd);
 
 	rq->iommufd = bind.iommufd;
 	if (bind.flags & VFIO_DEVICE_BIND_FLAG_TOKEN)
-		return vfio_bind_parse_token(vdev, bind.token_uuid_ptr, rq);
+		return vfio_bind_parse_token(df, bind.token_uuid_ptr, rq);
 	return 0;
 }
 
@@ -175,24 +190,34 @@ static int vfio_bind_claim(struct vfio_device_file *df,
 
 	guard(mutex)(&vdev->dev_set->lock);
 	if (vdev->cdev_opened)
-		return -EINVAL;
+		return iommufd_refuse(&df->log, -EINVAL, WHY_OWNED,
+				      "%s is bound already, through %s open file",
+				      dev_name(vdev->dev),
+				      df->iommufd ? "this" : "another");
 
 	struct iommufd_ctx *ictx __free(vfio_ictx) =
 		iommufd_ctx_from_fd(rq->iommufd);
 	if (IS_ERR(ictx))
-		return PTR_ERR(ictx);
+		return iommufd_refuse(&df->log, PTR_ERR(ictx), WHY_BAD_FILE,
+				      "fd %d is not an open /dev/iommu",
+				      rq->iommufd);
 
 	if (vdev->ops->match_token_uuid)
 		rc = vdev->ops->match_token_uuid(vdev, rq->has_token ?
 						 &rq->token : NULL);
 	if (rc)
-		return rc;
+		return iommufd_refuse(&df->log, rc, WHY_PERMISSION,
+				      "the driver of %s does not accept %s",
+				      dev_name(vdev->dev), rq->has_token ?
+				      "this token" : "a bind without a token");
 
 	df->iommufd = ictx;
 	rc = vfio_df_open(df);
 	if (rc) {
 		df->iommufd = NULL;
-		return rc;
+		return iommufd_refuse(&df->log, rc, WHY_DRIVER,
+				      "%s did not open; see the fdinfo of the iommufd, fd %d",
+				      dev_name(vdev->dev), rq->iommufd);
 	}
 	vdev->cdev_opened = true;
 	retain_and_null_ptr(ictx);
@@ -218,7 +243,7 @@ int vfio_cdev_bind(struct vfio_device_file *df,
 	struct vfio_bind_request rq = {};
 	int rc;
 
-	rc = vfio_bind_parse(df->device, arg, &rq);
+	rc = vfio_bind_parse(df, arg, &rq);
 	if (rc)
 		return rc;
 
@@ -256,12 +281,20 @@ static int vfio_pt_check_target(const struct vfio_pt_request *rq)
 	const struct vfio_device_ops *ops = rq->vdev->ops;
 
 	if (vfio_device_is_noiommu(rq->vdev))
-		return -EINVAL;
+		return iommufd_refuse(&rq->df->log, -EINVAL, WHY_NO_IOMMU,
+				      "%s is behind no IOMMU, so no page table confines it",
+				      dev_name(rq->vdev->dev));
 	if (!rq->has_pasid)
 		return 0;
 	if (!ops->pasid_attach_ioas || !ops->pasid_detach_ioas)
-		return -EOPNOTSUPP;
-	return rq->pasid == IOMMU_NO_PASID ? -EINVAL : 0;
+		return iommufd_refuse(&rq->df->log, -EOPNOTSUPP,
+				      WHY_NOT_SUPPORTED,
+				      "the driver of %s has no PASIDs",
+				      dev_name(rq->vdev->dev));
+	if (rq->pasid == IOMMU_NO_PASID)
+		return iommufd_refuse(&rq->df->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "PASID 0 is the device itself, which has no flag");
+	return 0;
 }
 
 static u32 vfio_pt_current(const struct vfio_pt_request *rq)
@@ -323,15 +356,19 @@ static int vfio_attach_parse(struct vfio_device_attach_iommufd_pt __user *arg,
 
 	if (copy_from_user(&attach, arg, offsetofend(typeof(attach), pt_id)))
 		return -EFAULT;
-	if (attach.argsz < offsetofend(typeof(attach), pt_id) ||
-	    attach.flags & ~VFIO_DEVICE_ATTACH_PASID)
-		return -EINVAL;
+	if (attach.argsz < offsetofend(typeof(attach), pt_id))
+		return refuse_argsz(rq->df, attach.argsz,
+				    offsetofend(typeof(attach), pt_id));
+	if (attach.flags & ~VFIO_DEVICE_ATTACH_PASID)
+		return iommufd_refuse(&rq->df->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x are not known", attach.flags);
 	rq->pt_id = attach.pt_id;
 
 	if (!(attach.flags & VFIO_DEVICE_ATTACH_PASID))
 		return 0;
 	if (attach.argsz < offsetofend(typeof(attach), pasid))
-		return -EINVAL;
+		return refuse_argsz(rq->df, attach.argsz,
+				    offsetofend(typeof(attach), pasid));
 	rq->has_pasid = true;
 	return get_user(rq->pasid, &arg->pasid);
 }
@@ -352,7 +389,7 @@ static int vfio_attach_parse(struct vfio_device_attach_iommufd_pt __user *arg,
 int vfio_cdev_attach(struct vfio_device_file *df,
 		     struct vfio_device_attach_iommufd_pt __user *arg)
 {
-	struct vfio_pt_request rq = { .vdev = df->device };
+	struct vfio_pt_request rq = { .df = df, .vdev = df->device };
 	u32 former, seq;
 	int rc;
 
@@ -373,7 +410,9 @@ int vfio_cdev_attach(struct vfio_device_file *df,
 		seq = rq.vdev->iommufd_pt_seq;
 	}
 	if (rc)
-		return rc;
+		return iommufd_refuse(&df->log, rc, WHY_DRIVER,
+				      "%s was not attached to %u; see the fdinfo of the iommufd",
+				      dev_name(rq.vdev->dev), rq.pt_id);
 
 	if (put_user(rq.pt_id, &arg->pt_id)) {
 		vfio_pt_take_back(&rq, former, seq);
@@ -389,14 +428,18 @@ static int vfio_detach_parse(struct vfio_device_detach_iommufd_pt __user *arg,
 
 	if (copy_from_user(&detach, arg, offsetofend(typeof(detach), flags)))
 		return -EFAULT;
-	if (detach.argsz < offsetofend(typeof(detach), flags) ||
-	    detach.flags & ~VFIO_DEVICE_DETACH_PASID)
-		return -EINVAL;
+	if (detach.argsz < offsetofend(typeof(detach), flags))
+		return refuse_argsz(rq->df, detach.argsz,
+				    offsetofend(typeof(detach), flags));
+	if (detach.flags & ~VFIO_DEVICE_DETACH_PASID)
+		return iommufd_refuse(&rq->df->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x are not known", detach.flags);
 
 	if (!(detach.flags & VFIO_DEVICE_DETACH_PASID))
 		return 0;
 	if (detach.argsz < offsetofend(typeof(detach), pasid))
-		return -EINVAL;
+		return refuse_argsz(rq->df, detach.argsz,
+				    offsetofend(typeof(detach), pasid));
 	rq->has_pasid = true;
 	return get_user(rq->pasid, &arg->pasid);
 }
@@ -418,7 +461,7 @@ static int vfio_detach_parse(struct vfio_device_detach_iommufd_pt __user *arg,
 int vfio_cdev_detach(struct vfio_device_file *df,
 		     struct vfio_device_detach_iommufd_pt __user *arg)
 {
-	struct vfio_pt_request rq = { .vdev = df->device };
+	struct vfio_pt_request rq = { .df = df, .vdev = df->device };
 	int rc;
 
 	rc = vfio_detach_parse(arg, &rq);

@@ -15,6 +15,7 @@
 #include <linux/compat.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/iommufd_report.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -143,17 +144,35 @@ static int vfio_file_wake(struct vfio_device *vdev)
 	return 1;
 }
 
-static long vfio_file_ioctl(struct file *file, unsigned int cmd,
-			    unsigned long arg)
+/* Name of a call that the core answers; the driver's refusals are its own. */
+static const char *vfio_call_name(unsigned int cmd)
 {
-	struct vfio_device_file *df = file->private_data;
+	switch (cmd) {
+	case VFIO_DEVICE_BIND_IOMMUFD:
+		return "VFIO_BIND";
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+		return "VFIO_ATTACH";
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		return "VFIO_DETACH";
+	case VFIO_DEVICE_FEATURE:
+		return "VFIO_FEATURE";
+	default:
+		return NULL;
+	}
+}
+
+static long vfio_file_call(struct vfio_device_file *df, unsigned int cmd,
+			   unsigned long arg)
+{
 	int awake;
 	long rc;
 
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
 		return vfio_cdev_bind(df, (void __user *)arg);
 	if (!vfio_df_is_usable(df))
-		return -EINVAL;
+		return iommufd_refuse(&df->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "%s is not bound to an iommufd through this file",
+				      dev_name(df->device->dev));
 
 	awake = vfio_file_wake(df->device);
 	if (awake < 0)
@@ -162,6 +181,18 @@ static long vfio_file_ioctl(struct file *file, unsigned int cmd,
 	rc = vfio_file_dispatch(df, cmd, arg);
 	if (awake)
 		pm_runtime_put(df->device->dev);
+	return rc;
+}
+
+static long vfio_file_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct vfio_device_file *df = file->private_data;
+	const char *name = vfio_call_name(cmd);
+	long rc = vfio_file_call(df, cmd, arg);
+
+	if (name || !vfio_df_is_usable(df))
+		iommufd_report_result(&df->log, name ?: "VFIO_CALL", rc);
 	return rc;
 }
 
@@ -239,6 +270,7 @@ static void vfio_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "vfio-device: %s\n", dev_name(&vdev->device));
 	seq_printf(m, "vfio-device-kind: %s\n", vfio_device_kind(vdev));
 	vfio_fdinfo_show_binding(m, df);
+	iommufd_log_show(&df->log, m);
 }
 #endif
 

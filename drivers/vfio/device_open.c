@@ -42,6 +42,7 @@ struct vfio_device_file *vfio_df_alloc(struct vfio_device *vdev)
 		return ERR_PTR(-ENOMEM);
 
 	spin_lock_init(&file->kvm_lock);
+	iommufd_log_init(&file->log);
 	file->device = vdev;
 	return file;
 }

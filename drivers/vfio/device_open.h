@@ -8,6 +8,7 @@
 #define VFIO_DEVICE_OPEN_H
 
 #include <linux/atomic.h>
+#include <linux/iommufd_report.h>
 #include <linux/spinlock_types.h>
 #include <linux/types.h>
 
@@ -26,6 +27,7 @@ struct vfio_group;
  * @usable: the device may be used through this file; never becomes false again
  * @kvm_lock: protects @kvm, and keeps it from being freed
  * @kvm: the virtual machine that this file was told, no reference
+ * @log: why calls on this file were refused
  */
 struct vfio_device_file {
 	struct vfio_device *device;
@@ -37,6 +39,7 @@ struct vfio_device_file {
 	bool usable;
 	spinlock_t kvm_lock; /* @kvm */
 	struct kvm *kvm;
+	struct iommufd_log log;
 };
 
 /**

@@ -7,13 +7,13 @@
 #ifndef __IOMMUFD_CTX_H
 #define __IOMMUFD_CTX_H
 
+#include <linux/iommufd_report.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/xarray.h>
 #include "memory/memlock.h"
 #include "object.h"
-#include "report.h"
 
 struct file;
 struct inode;

@@ -26,7 +26,7 @@
  * IDs, and after a device one attach line for what it and each of its PASIDs are attached
  * to.  users are the attached devices and other objects that need the page table; an
  * automatic one (auto=1) has devices only.
- * refused lines are the last refusals, oldest first; see report.h.
+ * refused lines are the last refusals, oldest first; see iommufd_report.h.
  *
  * Other types of objects have a line of the type's name with their ID.
  *

@@ -11,12 +11,12 @@
  * Locks: the tree's own spinlock, a leaf. Called under the mmap lock.
  */
 #include <linux/io.h>
+#include <linux/iommufd_report.h>
 #include <linux/maple_tree.h>
 #include <linux/mm.h>
 #include "ctx.h"
 #include "mmap_area.h"
 #include "object.h"
-#include "report.h"
 
 /* The area at exactly this place, by value: only its owner keeps it in memory. */
 static bool mmap_area_find(struct iommufd_ctx *ictx, unsigned long pgoff,

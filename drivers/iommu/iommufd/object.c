@@ -19,10 +19,10 @@
 #define pr_fmt(fmt) "iommufd: " fmt
 
 #include <linux/err.h>
+#include <linux/iommufd_report.h>
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 #include "object.h"
-#include "report.h"
 #include "test_hooks.h"
 
 #define ID_LIMIT XA_LIMIT(1, INT_MAX)
@@ -81,23 +81,22 @@ struct iommufd_object *_iommufd_object_new(struct iommufd_objects *objs,
 					   size_t size,
 					   enum iommufd_object_type type)
 {
-	struct iommufd_object *obj;
+	struct iommufd_object *obj __free(kfree) =
+		kzalloc(size, GFP_KERNEL_ACCOUNT);
 	int rc;
 
-	obj = kzalloc(size, GFP_KERNEL_ACCOUNT);
 	if (!obj)
 		return ERR_PTR(-ENOMEM);
-	obj->type = type;
-	refcount_set(&obj->wait_cnt, 1);
-	refcount_set(&obj->users, 1);
 	rc = xa_alloc(&objs->table, &obj->id, NULL, ID_LIMIT,
 		      GFP_KERNEL_ACCOUNT);
-	if (rc) {
-		kfree(obj);
+	if (rc)
 		return ERR_PTR(rc);
-	}
 	atomic_inc(&objs->live);
-	return obj;
+
+	refcount_set(&obj->users, 1);
+	refcount_set(&obj->wait_cnt, 1);
+	obj->type = type;
+	return no_free_ptr(obj);
 }
 
 /* Write to a slot that exists, which needs no memory. */

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Why a call failed: see report.h for how a reason gets from where it is known to
+ * Why a call failed: see iommufd_report.h for how a reason gets from where it is known to
  * where it is read.
  *
  * A note belongs to the thread that wrote it until the thread's call is over; a
@@ -14,11 +14,12 @@
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/export.h>
+#include <linux/iommufd_report.h>
 #include <linux/kernel.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
-#include "report.h"
 
 /* By code: the list is in the order of the enum. */
 static const char *const why_names[] = {
@@ -49,6 +50,7 @@ void iommufd_log_init(struct iommufd_log *log)
 	*log = (struct iommufd_log){};
 	spin_lock_init(&log->lock);
 }
+EXPORT_SYMBOL_NS_GPL(iommufd_log_init, "IOMMUFD");
 
 /* The note of the running thread, or NULL. */
 static struct iommufd_refusal *own_note(struct iommufd_log *log)
@@ -120,6 +122,7 @@ int iommufd_refuse(struct iommufd_log *log, int rc, enum iommufd_why why,
 	strscpy(note->text, text);
 	return rc;
 }
+EXPORT_SYMBOL_NS_GPL(iommufd_refuse, "IOMMUFD");
 
 static void seal(struct iommufd_log *log, const struct iommufd_refusal *note,
 		 const char *call, int rc)
@@ -158,6 +161,7 @@ void __iommufd_report_result(struct iommufd_log *log, const char *call, int rc)
 	if (note)
 		drop_note(log, note);
 }
+EXPORT_SYMBOL_NS_GPL(__iommufd_report_result, "IOMMUFD");
 
 /**
  * iommufd_log_show - print a log
@@ -180,3 +184,4 @@ void iommufd_log_show(struct iommufd_log *log, struct seq_file *m)
 				   iommufd_why_name(entry->why), entry->text);
 	}
 }
+EXPORT_SYMBOL_NS_GPL(iommufd_log_show, "IOMMUFD");

@@ -5,8 +5,8 @@
  * The log of refusals: notes, sealing, the ring, and what is printed.
  */
 #include <kunit/test.h>
+#include <linux/iommufd_report.h>
 #include <linux/seq_file.h>
-#include "report.h"
 
 struct bench {
 	struct iommufd_log log;

@@ -18,10 +18,10 @@
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
-#include "../report.h"
 #include "memlock.h"
 #include "origin.h"
 #include "pins.h"

@@ -22,6 +22,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/hugetlb.h>
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
@@ -29,7 +30,6 @@
 #include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
-#include "../report.h"
 #include "../test_hooks.h"
 #include "memlock.h"
 #include "origin.h"
@@ -218,7 +218,7 @@ static int check_file(struct file *file, int fd, u64 start, u64 end,
 	if (!shmem_file(file) && !is_file_hugepages(file))
 		return refuse_foreign(fd, log);
 	if ((file->f_mode & need) != need)
-		return iommufd_refuse(log, -EBADF, WHY_PERMISSION,
+		return iommufd_refuse(log, -EACCES, WHY_PERMISSION,
 				      "fd %d is not open for %s", fd,
 				      file->f_mode & FMODE_READ ? "writing" : "reading");
 	if (end > size)
@@ -278,9 +278,9 @@ static struct iommufd_backing *file_backing_new(struct iommufd_accounts *account
  * Covers whole pages.  Nothing is pinned or allocated in the file yet.
  *
  * Context: may sleep.
- * Return: one reference; ERR_PTR: -EBADF no such fd, or not open for reading, or not for
- * writing if @writable; -EOVERFLOW the end wraps; -EINVAL length 0, another kind of file,
- * or past its end; -EOPNOTSUPP a dma-buf; -EPERM sealed against writing; -ENOMEM.
+ * Return: one reference; ERR_PTR: -EBADF no such fd; -EACCES not open for reading, or not
+ * for writing if @writable; -EOVERFLOW the end wraps; -EINVAL length 0, another kind of
+ * file, or past its end; -EOPNOTSUPP a dma-buf; -EPERM sealed against writing; -ENOMEM.
  */
 struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
 					     int fd, u64 start,

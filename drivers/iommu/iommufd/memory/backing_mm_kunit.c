@@ -324,7 +324,7 @@ static void test_file_rights(struct kunit *test)
 	drop_backing(mt);
 
 	mt->file->f_mode &= ~FMODE_WRITE;
-	KUNIT_EXPECT_EQ(test, -EBADF, PTR_ERR(file_backing(mt, 0, BYTES, true)));
+	KUNIT_EXPECT_EQ(test, -EACCES, PTR_ERR(file_backing(mt, 0, BYTES, true)));
 	use_backing(mt, file_backing(mt, 0, BYTES, false));
 	mt->file->f_mode |= FMODE_WRITE;
 	KUNIT_EXPECT_EQ(test, -EBADF,

@@ -11,9 +11,9 @@
  * steps, so what prepare counted is what commit finds.
  */
 #include <linux/cleanup.h>
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 
-#include "../report.h"
 #include "memlock.h"
 #include "origin.h"
 

@@ -15,10 +15,10 @@
 #include <linux/cleanup.h>
 #include <linux/highmem.h>
 #include <linux/iommufd.h>
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
-#include "../report.h"
 #include "../test_hooks.h"
 #include "origin.h"
 

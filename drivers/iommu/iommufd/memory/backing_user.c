@@ -16,6 +16,7 @@
 #include <linux/err.h>
 #include <linux/hugetlb.h>
 #include <linux/iommufd.h>
+#include <linux/iommufd_report.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -25,7 +26,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "../report.h"
 #include "../test_hooks.h"
 #include "memlock.h"
 #include "origin.h"

@@ -10,12 +10,13 @@
  * have the counters, and a mode that never changes.
  *
  * Locks: &iommufd_accounts.lock (see memlock.h); the mmap lock around
- * &mm_struct.locked_vm.  Calls report.h and the mm.
+ * &mm_struct.locked_vm.  Calls iommufd_report.h and the mm.
  */
 #include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/cred.h>
 #include <linux/err.h>
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/overflow.h>
@@ -25,7 +26,6 @@
 #include <linux/sched/user.h>
 #include <linux/slab.h>
 
-#include "../report.h"
 #include "../test_hooks.h"
 #include "memlock.h"
 

@@ -19,10 +19,10 @@
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
+#include <linux/iommufd_report.h>
 
 #include "../domain_sync.h"
 #include "../memory/backing.h"
-#include "../report.h"
 #include "area.h"
 #include "domain_map.h"
 

@@ -14,9 +14,9 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/iommufd_report.h>
 
 #include "../memory/backing.h"
-#include "../report.h"
 #include "iopt_private.h"
 
 /**

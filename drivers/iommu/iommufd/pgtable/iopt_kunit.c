@@ -11,13 +11,13 @@
  */
 #include <kunit/test.h>
 #include <linux/iommu.h>
+#include <linux/iommufd_report.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "../memory/memlock.h"
 #include "../memory/origin.h"
-#include "../report.h"
 #include "iopt_private.h"
 
 #define SPACE_BASE (16UL * SZ_1M)

@@ -13,10 +13,10 @@
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
+#include <linux/iommufd_report.h>
 #include <linux/slab.h>
 
 #include "../memory/backing.h"
-#include "../report.h"
 #include "domain_map.h"
 #include "iopt_private.h"
 

@@ -8,8 +8,9 @@
  * Locks: both locks of every table for writing, so no call can pin or unpin; the
  * caller's lock orders the tables among each other.
  */
+#include <linux/iommufd_report.h>
+
 #include "../memory/backing.h"
-#include "../report.h"
 #include "iopt_private.h"
 
 /**

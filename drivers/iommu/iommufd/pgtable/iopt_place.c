@@ -10,11 +10,11 @@
  *
  * Locks: the table's space lock for writing.
  */
+#include <linux/iommufd_report.h>
 #include <linux/mm.h>
 #include <linux/iommu.h>
 #include <linux/log2.h>
 
-#include "../report.h"
 #include "iopt_private.h"
 
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE

@@ -31,6 +31,7 @@ struct iopt_area_iter {
 	struct iova_node *node;
 };
 
+/* iopt_walk.c */
 struct iopt_area_iter iopt_area_iter(struct iommufd_iopt *iopt,
 				     const struct iova_span *span);
 struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter);

@@ -11,9 +11,9 @@
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
+#include <linux/iommufd_report.h>
 #include <linux/slab.h>
 
-#include "../report.h"
 #include "iopt_private.h"
 
 static int refuse_reserve(struct iommufd_iopt *iopt, const struct iova_span *span,

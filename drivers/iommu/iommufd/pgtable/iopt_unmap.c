@@ -14,8 +14,8 @@
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
+#include <linux/iommufd_report.h>
 
-#include "../report.h"
 #include "domain_map.h"
 #include "iopt_private.h"
 

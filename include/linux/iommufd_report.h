@@ -16,8 +16,8 @@
  *
  * Locks: &iommufd_log.lock, a spinlock and a leaf.
  */
-#ifndef __IOMMUFD_REPORT_H
-#define __IOMMUFD_REPORT_H
+#ifndef __LINUX_IOMMUFD_REPORT_H
+#define __LINUX_IOMMUFD_REPORT_H
 
 #include <linux/spinlock.h>
 #include <linux/types.h>

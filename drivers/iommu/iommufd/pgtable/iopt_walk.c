@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * The ways to walk the areas of a table.  The set of areas also holds the cover of
+ * the reserved ranges; the walks skip it.
+ *
+ * Locks: the caller holds the space lock, or the domains lock for writing.
+ */
+#include <linux/iommufd_report.h>
+
+#include "iopt_private.h"
+
+/**
+ * iopt_area_iter - begin a walk over the areas that overlap a range
+ * @iopt: table
+ * @span: range
+ *
+ * Context: space lock held, or the domains lock for writing, for the whole walk.
+ * Return: the iterator, for iopt_area_iter_next().
+ */
+struct iopt_area_iter iopt_area_iter(struct iommufd_iopt *iopt,
+				     const struct iova_span *span)
+{
+	return (struct iopt_area_iter){
+		.span = *span,
+		.node = iova_set_first_in(&iopt->areas, span),
+	};
+}
+
+/**
+ * iopt_area_iter_next - the next area of a walk
+ * @iter: the walk
+ *
+ * Return: the area, in whatever state it is, in ascending order; NULL at the end.
+ */
+struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter)
+{
+	struct iova_node *node = iter->node;
+
+	while (node && iova_node_is_cover(node))
+		node = iova_set_next_in(node, &iter->span);
+	if (!node)
+		return NULL;
+	iter->node = iova_set_next_in(node, &iter->span);
+	return area_of(node);
+}
+
+/**
+ * iopt_first_area_in - lowest area that overlaps a range
+ * @iopt: table
+ * @span: range
+ *
+ * Context: as iopt_area_iter().
+ * Return: the area, in whatever state it is, or NULL.
+ */
+struct iommufd_area *iopt_first_area_in(struct iommufd_iopt *iopt,
+					const struct iova_span *span)
+{
+	struct iopt_area_iter iter = iopt_area_iter(iopt, span);
+
+	return iopt_area_iter_next(&iter);
+}
+
+static int cover_take(struct iopt_cover_walk *walk, unsigned long first)
+{
+	struct iommufd_area *area = iopt_area_iter_next(&walk->iter);
+
+	if (!area || area->node.span.first > first ||
+	    area_state(area) == AREA_NEW)
+		return iommufd_refuse(walk->iopt->log, -ENOENT, WHY_HOLE,
+				      "nothing is mapped at iova 0x%lx (range 0x%lx-0x%lx)",
+				      first, walk->span.first, walk->span.last);
+	walk->area = area;
+	walk->part.first = first;
+	walk->part.last = min(area->node.span.last, walk->span.last);
+	return 0;
+}
+
+/**
+ * iopt_cover_first - begin a walk over a range that is mapped without a gap
+ * @walk: state; area and part are the first piece
+ * @iopt: table
+ * @span: range
+ *
+ * An area that is still being mapped counts as a gap.
+ *
+ * Context: space lock held for the whole walk.
+ * Return: 0; -ENOENT with the reason noted.
+ */
+int iopt_cover_first(struct iopt_cover_walk *walk, struct iommufd_iopt *iopt,
+		     const struct iova_span *span)
+{
+	walk->iopt = iopt;
+	walk->span = *span;
+	walk->iter = iopt_area_iter(iopt, span);
+	return cover_take(walk, span->first);
+}
+
+/**
+ * iopt_cover_next - the next piece
+ * @walk: state, not iopt_cover_done()
+ *
+ * Return: 0; -ENOENT with the reason noted.
+ */
+int iopt_cover_next(struct iopt_cover_walk *walk)
+{
+	return cover_take(walk, walk->part.last + 1);
+}

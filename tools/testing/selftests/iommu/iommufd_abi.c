@@ -26,43 +26,41 @@ struct call {
 	int result;
 };
 
-#define END(type, member) (offsetof(struct type, member) + sizeof(((struct type *)0)->member))
-#define CALL(request, type, last, member, value, result)	\
-	{ #request, request, END(type, last), sizeof(struct type),	\
+#define CALL(request, type, min, member, value, result)	\
+	{ #request, request, min, sizeof(struct type),	\
 	  offsetof(struct type, member), value, result }
 
 static const struct call calls[] = {
-	CALL(IOMMU_DESTROY, iommu_destroy, id, id, 0, -ENOENT),
-	CALL(IOMMU_IOAS_ALLOC, iommu_ioas_alloc, out_ioas_id, flags, 0, 0),
-	CALL(IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas, allowed_iovas, ioas_id, 0, -ENOENT),
-	CALL(IOMMU_IOAS_COPY, iommu_ioas_copy, src_iova, flags, ST_R, -ENOENT),
-	CALL(IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, out_iova_alignment, ioas_id, 0,
+	CALL(IOMMU_DESTROY, iommu_destroy, 8, id, 0, -ENOENT),
+	CALL(IOMMU_IOAS_ALLOC, iommu_ioas_alloc, 12, flags, 0, 0),
+	CALL(IOMMU_IOAS_ALLOW_IOVAS, iommu_ioas_allow_iovas, 24, ioas_id, 0, -ENOENT),
+	CALL(IOMMU_IOAS_COPY, iommu_ioas_copy, 40, flags, ST_R, -ENOENT),
+	CALL(IOMMU_IOAS_IOVA_RANGES, iommu_ioas_iova_ranges, 32, ioas_id, 0,
 	     -ENOENT),
-	CALL(IOMMU_IOAS_MAP, iommu_ioas_map, iova, flags, ST_R, -ENOENT),
-	CALL(IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, iova, flags, ST_R, -ENOENT),
-	CALL(IOMMU_IOAS_UNMAP, iommu_ioas_unmap, length, ioas_id, 0, -ENOENT),
-	CALL(IOMMU_OPTION, iommu_option, val64, op, IOMMU_OPTION_OP_GET, 0),
-	CALL(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, __reserved, __reserved, 0, 0),
-	CALL(IOMMU_GET_HW_INFO, iommu_hw_info, __reserved, dev_id, 0, -ENOENT),
-	CALL(IOMMU_IOAS_NOIOMMU_GET_PA, iommu_ioas_noiommu_get_pa, out_phys, length, 1, -ENOENT),
+	CALL(IOMMU_IOAS_MAP, iommu_ioas_map, 40, flags, ST_R, -ENOENT),
+	CALL(IOMMU_IOAS_MAP_FILE, iommu_ioas_map_file, 40, flags, ST_R, -ENOENT),
+	CALL(IOMMU_IOAS_UNMAP, iommu_ioas_unmap, 24, ioas_id, 0, -ENOENT),
+	CALL(IOMMU_OPTION, iommu_option, 24, op, IOMMU_OPTION_OP_GET, 0),
+	CALL(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, 8, __reserved, 0, 0),
+	CALL(IOMMU_GET_HW_INFO, iommu_hw_info, 32, dev_id, 0, -ENOENT),
+	CALL(IOMMU_IOAS_NOIOMMU_GET_PA, iommu_ioas_noiommu_get_pa, 40, length, 1, -ENOENT),
 };
 
 /* Calls that a kernel may answer with EOPNOTSUPP as a whole. */
 static const struct call optional_calls[] = {
-	CALL(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, __reserved, flags, ~0u, 0),
-	CALL(IOMMU_HWPT_SET_DIRTY_TRACKING, iommu_hwpt_set_dirty_tracking, __reserved, flags,
+	CALL(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, 24, flags, ~0u, 0),
+	CALL(IOMMU_HWPT_SET_DIRTY_TRACKING, iommu_hwpt_set_dirty_tracking, 16, flags,
 	     ~0u, 0),
-	CALL(IOMMU_HWPT_GET_DIRTY_BITMAP, iommu_hwpt_get_dirty_bitmap, data, flags, ~0u, 0),
-	CALL(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, __reserved, hwpt_id, ST_NO_ID, 0),
-	CALL(IOMMU_FAULT_QUEUE_ALLOC, iommu_fault_alloc, out_fault_fd, flags, ~0u, 0),
-	CALL(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, out_viommu_id, flags, ~0u, 0),
-	CALL(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, virt_id, viommu_id, ST_NO_ID, 0),
-	CALL(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, out_veventq_fd, flags, ~0u, 0),
-	CALL(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, length, flags, ~0u, 0),
+	CALL(IOMMU_HWPT_GET_DIRTY_BITMAP, iommu_hwpt_get_dirty_bitmap, 48, flags, ~0u, 0),
+	CALL(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, 32, hwpt_id, ST_NO_ID, 0),
+	CALL(IOMMU_FAULT_QUEUE_ALLOC, iommu_fault_alloc, 16, flags, ~0u, 0),
+	CALL(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, 24, flags, ~0u, 0),
+	CALL(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, 24, viommu_id, ST_NO_ID, 0),
+	CALL(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, 28, flags, ~0u, 0),
+	CALL(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, 40, flags, ~0u, 0),
 };
 
-#define for_each_call(call) \
-	for ((call) = calls; (call) < calls + sizeof(calls) / sizeof(*calls); (call)++)
+static const struct call *const calls_end = calls + sizeof(calls) / sizeof(*calls);
 
 FIXTURE(abi)
 {
@@ -119,7 +117,7 @@ TEST_F(abi, unreadable_size)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		EXPECT_EQ(-EFAULT, st_call(self->env.iommufd, call->request, NULL)) {
 			TH_LOG("%s", call->name);
 		}
@@ -132,7 +130,7 @@ TEST_F(abi, too_short)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		EXPECT_EQ(-EINVAL, st_call(self->env.iommufd, call->request,
 					   arguments(self->page, call, call->min - 1))) {
 			TH_LOG("%s", call->name);
@@ -148,7 +146,7 @@ TEST_F(abi, shortest_and_exact)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		EXPECT_EQ(call->result, st_call(self->env.iommufd, call->request,
 						arguments(self->page, call, call->min))) {
 			TH_LOG("%s, %u bytes", call->name, call->min);
@@ -164,7 +162,7 @@ TEST_F(abi, longer_with_zeros)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		memset(self->page, 0, st_page);
 		EXPECT_EQ(call->result, st_call(self->env.iommufd, call->request,
 						arguments(self->page, call, call->size + 1))) {
@@ -179,7 +177,7 @@ TEST_F(abi, longer_with_a_tail)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		memset(self->page, 0, st_page);
 		self->page[call->size] = 1;
 		EXPECT_EQ(-E2BIG, st_call(self->env.iommufd, call->request,
@@ -197,7 +195,7 @@ TEST_F(abi, longer_into_nothing)
 {
 	const struct call *call;
 
-	for_each_call(call) {
+	for (call = calls; call < calls_end; call++) {
 		unsigned char *at = self->page + st_page - call->size;
 
 		EXPECT_EQ(-EFAULT, st_call(self->env.iommufd, call->request,

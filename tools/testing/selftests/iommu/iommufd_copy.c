@@ -61,7 +61,7 @@ FIXTURE_TEARDOWN(copy)
 }
 
 /* Copy pages @from to @to of the source to the same pages of the destination. */
-static int copy_pages(FIXTURE_DATA(copy) *self, __u32 flags, int from, int to)
+static int copy_pages(struct _test_data_copy *self, __u32 flags, int from, int to)
 {
 	struct iommu_ioas_copy copy = {
 		.flags = flags | ST_FIXED,
@@ -76,7 +76,7 @@ static int copy_pages(FIXTURE_DATA(copy) *self, __u32 flags, int from, int to)
 }
 
 /* Map pages @from to @to of the source. */
-static int map_pages(FIXTURE_DATA(copy) *self, __u32 flags, int from, int to)
+static int map_pages(struct _test_data_copy *self, __u32 flags, int from, int to)
 {
 	__u64 iova = SRC + from * st_page;
 
@@ -84,7 +84,7 @@ static int map_pages(FIXTURE_DATA(copy) *self, __u32 flags, int from, int to)
 		      (to - from) * st_page, &iova);
 }
 
-static bool nothing_arrived(FIXTURE_DATA(copy) *self)
+static bool nothing_arrived(struct _test_data_copy *self)
 {
 	__u64 length = 1;
 

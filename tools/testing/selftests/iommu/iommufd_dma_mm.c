@@ -45,7 +45,7 @@ FIXTURE_TEARDOWN(mm)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-static int map(FIXTURE_DATA(mm) *self, __u32 flags)
+static int map(struct _test_data_mm *self, __u32 flags)
 {
 	__u64 iova = ST_IOVA;
 
@@ -53,12 +53,12 @@ static int map(FIXTURE_DATA(mm) *self, __u32 flags)
 		      &iova);
 }
 
-static int unmap(FIXTURE_DATA(mm) *self)
+static int unmap(struct _test_data_mm *self)
 {
 	return st_unmap(self->env.iommufd, self->env.ioas, ST_IOVA, st_page);
 }
 
-static int sees(FIXTURE_DATA(mm) *self)
+static int sees(struct _test_data_mm *self)
 {
 	return st_device_sees(&self->env, ST_IOVA, self->expected, CHUNK);
 }
@@ -101,7 +101,7 @@ TEST_F(mm, read_only_of_a_shared_page)
 /* Memory that was never written is one page of zeros for all, until it is. */
 TEST_F(mm, read_only_of_the_zero_page)
 {
-	EXPECT_EQ(0, *(volatile unsigned char *)self->memory);
+	EXPECT_EQ(0, __atomic_load_n(self->memory, __ATOMIC_RELAXED));
 	ASSERT_EQ(0, map(self, ST_R));
 	st_fill(self->memory, 2, st_page);
 	EXPECT_EQ(0, sees(self));
@@ -122,7 +122,7 @@ TEST_F(mm, read_only_of_a_private_file)
 	munmap(self->memory, st_page);
 	self->memory = mmap(NULL, st_page, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
-	EXPECT_EQ(0, *(volatile unsigned char *)self->memory);
+	EXPECT_EQ(0, __atomic_load_n(self->memory, __ATOMIC_RELAXED));
 	ASSERT_EQ(0, map(self, ST_R));
 	st_fill(self->memory, 2, st_page);
 	EXPECT_EQ(0, sees(self));
@@ -132,7 +132,7 @@ TEST_F(mm, read_only_of_a_private_file)
 /* What is mapped stays the parent's, whatever parent and child write later. */
 static int child_writes(void *argument)
 {
-	FIXTURE_DATA(mm) *self = argument;
+	struct _test_data_mm *self = argument;
 
 	st_fill(self->memory, 77, st_page);
 	return 0;
@@ -160,7 +160,7 @@ TEST_F(mm, fork_after_map)
 /* Mapped without a page table: who attaches later lends none of its memory. */
 static int child_attaches(void *argument)
 {
-	FIXTURE_DATA(mm) *self = argument;
+	struct _test_data_mm *self = argument;
 
 	st_fill(self->memory, 77, st_page);
 	return st_attach(self->env.dev.fd, self->env.ioas) ? 1 : 0;
@@ -179,7 +179,7 @@ TEST_F(mm, attached_by_a_child)
 
 static int child_maps(void *argument)
 {
-	FIXTURE_DATA(mm) *self = argument;
+	struct _test_data_mm *self = argument;
 
 	st_fill(self->memory, 2, st_page);
 	return map(self, ST_RW) ? 1 : 0;
@@ -226,7 +226,7 @@ TEST_F(mm, mapper_exits_unpinned)
 
 static int child_maps_and_execs(void *argument)
 {
-	FIXTURE_DATA(mm) *self = argument;
+	struct _test_data_mm *self = argument;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	if (child_maps(self))
@@ -248,7 +248,7 @@ TEST_F(mm, mapper_execs)
 
 static int child_maps_file(void *argument)
 {
-	FIXTURE_DATA(mm) *self = argument;
+	struct _test_data_mm *self = argument;
 	int file = st_memfd(st_page, 0);
 	unsigned char *memory;
 	__u64 iova = ST_IOVA;

@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(map)
 }
 
 /* Nothing was mapped, pinned or charged by what was tried. */
-static bool unchanged(FIXTURE_DATA(map) *self)
+static bool unchanged(struct _test_data_map *self)
 {
 	__u64 length = 1;
 
@@ -239,7 +239,7 @@ TEST_F(map, edges_of_the_space)
 }
 
 /* Memory that cannot be pinned: refused as soon as there is a page table. */
-static void expect_fault(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self,
+static void expect_fault(struct __test_metadata *_metadata, struct _test_data_map *self,
 			 bool attached, __u32 flags, const void *va, size_t length)
 {
 	__u64 iova = ST_IOVA;

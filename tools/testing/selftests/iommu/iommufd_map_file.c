@@ -61,13 +61,13 @@ FIXTURE_TEARDOWN(map_file)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-static int map_at(FIXTURE_DATA(map_file) *self, __u32 flags, int file, __u64 start,
+static int map_at(struct _test_data_map_file *self, __u32 flags, int file, __u64 start,
 		  __u64 length, __u64 iova)
 {
 	return st_map_file(self->fd, self->ioas, flags | ST_FIXED, file, start, length, &iova);
 }
 
-static bool unchanged(FIXTURE_DATA(map_file) *self)
+static bool unchanged(struct _test_data_map_file *self)
 {
 	__u64 length = 1;
 
@@ -142,7 +142,7 @@ TEST_F(map_file, place)
 
 /* No page table: the kind of file may be judged at the attach instead. */
 static void expect_no_memory_file(struct __test_metadata *_metadata,
-				  FIXTURE_DATA(map_file) *self, bool attached, int file,
+				  struct _test_data_map_file *self, bool attached, int file,
 				  __u64 start, __u64 length)
 {
 	int rc = map_at(self, ST_R, file, start, length, ST_IOVA);
@@ -237,7 +237,7 @@ TEST_F(map_file, opened_read_only)
 	EXPECT_TRUE(unchanged(self));
 }
 
-static void expect_sealed(struct __test_metadata *_metadata, FIXTURE_DATA(map_file) *self)
+static void expect_sealed(struct __test_metadata *_metadata, struct _test_data_map_file *self)
 {
 	int rc = map_at(self, ST_RW, self->memfd, 0, st_page, ST_IOVA);
 

@@ -59,7 +59,7 @@ FIXTURE_TEARDOWN(memlock)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-static int map(FIXTURE_DATA(memlock) *self, size_t size, __u64 iova)
+static int map(struct _test_data_memlock *self, size_t size, __u64 iova)
 {
 	void *memory = st_memory(size);
 
@@ -67,13 +67,13 @@ static int map(FIXTURE_DATA(memlock) *self, size_t size, __u64 iova)
 			-EIDRM;
 }
 
-static int unmap(FIXTURE_DATA(memlock) *self, size_t size, __u64 iova)
+static int unmap(struct _test_data_memlock *self, size_t size, __u64 iova)
 {
 	return st_unmap(self->env.iommufd, self->env.ioas, iova, size);
 }
 
 /* Is so much charged to this process? In the other way nothing shows here. */
-static bool charged(FIXTURE_DATA(memlock) *self, size_t size)
+static bool charged(struct _test_data_memlock *self, size_t size)
 {
 	return st_vm_lck() == (self->per_process ? (long long)(size / ST_KIB) : 0) &&
 	       st_vm_pin() == (long long)(size / ST_KIB);
@@ -81,7 +81,7 @@ static bool charged(FIXTURE_DATA(memlock) *self, size_t size)
 
 static int child_over_limit(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 
 	if (st_limit_memlock(LIMIT) || !charged(self, 0))
 		return 1;
@@ -115,7 +115,7 @@ TEST_F(memlock, over_limit)
 /* Without a page table nothing is pinned; the attach then is what fails. */
 static int child_over_limit_at_attach(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 
 	if (st_limit_memlock(LIMIT) || st_detach(self->env.dev.fd))
 		return 1;
@@ -140,7 +140,7 @@ TEST_F(memlock, over_limit_at_attach)
 
 static int child_file_over_limit(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	int file = st_memfd(2 * LIMIT, 0);
 	__u64 iova = ST_IOVA;
 
@@ -163,7 +163,7 @@ TEST_F(memlock, file_over_limit)
 /* A huge page counts as all of its small pages. */
 static int child_huge_over_limit(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	void *memory = st_huge_memory(ST_HUGE);
 
 	if (!memory)
@@ -191,7 +191,7 @@ TEST_F(memlock, huge_over_limit)
 /* A second space that shows the same memory costs nothing. */
 static int child_copy_is_free(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	struct iommu_ioas_copy copy = {
 		.flags = ST_RW | ST_FIXED,
 		.dst_ioas_id = self->env.ioas,
@@ -218,7 +218,7 @@ TEST_F(memlock, copy_is_free)
 /* Who may lock memory has no limit. */
 static int child_capable(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	struct rlimit limit = { .rlim_cur = st_page, .rlim_max = st_page };
 
 	if (setrlimit(RLIMIT_MEMLOCK, &limit))
@@ -236,7 +236,7 @@ TEST_F(memlock, capable)
 /* Of two processes of one user, the second finds what the first left. */
 static int grandchild(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	int rc = map(self, KIB(768), 2 * ST_IOVA);
 
 	if (!self->per_process)
@@ -248,7 +248,7 @@ static int grandchild(void *argument)
 
 static int child_shares_limit(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 	int rc;
 
 	if (st_limit_memlock(LIMIT) || map(self, KIB(768), ST_IOVA))
@@ -267,7 +267,7 @@ TEST_F(memlock, shared_by_a_user)
 /* Who goes and leaves a mapping behind leaves no charge that stays for ever. */
 static int child_leaves(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 
 	return st_limit_memlock(LIMIT) || map(self, KIB(768), ST_IOVA) ? 1 : 0;
 }
@@ -286,7 +286,7 @@ TEST_F(memlock, charge_goes_with_the_mapping)
 /* How a mapping is charged is settled when it is made. */
 static int child_settled(void *argument)
 {
-	FIXTURE_DATA(memlock) *self = argument;
+	struct _test_data_memlock *self = argument;
 
 	if (st_detach(self->env.dev.fd) || map(self, 2 * LIMIT, ST_IOVA))
 		return 1;

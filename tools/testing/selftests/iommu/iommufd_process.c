@@ -75,24 +75,24 @@ FIXTURE_TEARDOWN(process)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-static int limit(FIXTURE_DATA(process) *self, __u64 bytes)
+static int limit(struct _test_data_process *self, __u64 bytes)
 {
 	return self->charging == BY_NOBODY ? 0 : st_limit_memlock(bytes);
 }
 
-static int map_file(FIXTURE_DATA(process) *self, __u64 iova)
+static int map_file(struct _test_data_process *self, __u64 iova)
 {
 	return st_map_file(self->env.iommufd, self->env.ioas, ST_RW | ST_FIXED, self->file, 0,
 			   SIZE, &iova);
 }
 
 /* Does this process have so much pinned, and is it charged as it should be? */
-static bool has(FIXTURE_DATA(process) *self, long long kib)
+static bool has(struct _test_data_process *self, long long kib)
 {
 	return st_vm_pin() == kib && st_vm_lck() == (self->charging == BY_PROCESS ? kib : 0);
 }
 
-static int give_to(FIXTURE_DATA(process) *self, int (*taker)(void *argument), long long kept)
+static int give_to(struct _test_data_process *self, int (*taker)(void *argument), long long kept)
 {
 	int rc;
 
@@ -128,7 +128,7 @@ TEST_F(process, nothing_to_move)
 /* Memory of a process cannot move, and then nothing does. */
 static int taker_refused(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (st_change_process(self->env.iommufd) != -EINVAL)
 		return 21;
@@ -137,7 +137,7 @@ static int taker_refused(void *argument)
 
 static int giver_of_own_memory(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (st_map_at(self->env.iommufd, self->env.ioas, st_memory(st_page), st_page,
 		      2 * ST_IOVA))
@@ -151,7 +151,7 @@ static int giver_of_own_memory(void *argument)
 
 static int giver_of_both(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 	__u32 other;
 
 	if (ioas_alloc(self->env.iommufd, &other))
@@ -169,7 +169,7 @@ TEST_F(process, own_memory)
 
 static int taker(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (!has(self, 0) || st_change_process(self->env.iommufd) || !has(self, SIZE_KIB))
 		return 31;
@@ -194,14 +194,14 @@ TEST_F(process, moves)
 /* The taker takes, and the giver takes it back. */
 static int taker_only(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	return st_change_process(self->env.iommufd) || !has(self, SIZE_KIB) ? 41 : 0;
 }
 
 static int giver_takes_back(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 	int rc = give_to(self, taker_only, 0);
 
 	if (rc)
@@ -221,7 +221,7 @@ TEST_F(process, moves_back)
 /* What is not pinned yet is charged to the new process when it is. */
 static int taker_attaches(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (st_change_process(self->env.iommufd) || !has(self, 0))
 		return 51;
@@ -232,7 +232,7 @@ static int taker_attaches(void *argument)
 
 static int giver_detached(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (st_detach(self->env.dev.fd) || limit(self, 8 * SIZE) || map_file(self, ST_IOVA))
 		return 54;
@@ -244,12 +244,15 @@ TEST_F(process, moves_unpinned)
 	EXPECT_EQ(0, st_in_child(giver_detached, self));
 }
 
+/* What a user has charged stays so between his processes: take another user. */
 static int taker_too_poor(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (limit(self, SIZE / 2))
 		return 61;
+	if (self->charging == BY_USER && setresuid(1000, 1000, 1000))
+		return 60;
 	if (st_change_process(self->env.iommufd) != -ENOMEM)
 		return 62;
 	return has(self, 0) ? 0 : 63;
@@ -257,7 +260,7 @@ static int taker_too_poor(void *argument)
 
 static int giver_keeps(void *argument)
 {
-	FIXTURE_DATA(process) *self = argument;
+	struct _test_data_process *self = argument;
 
 	if (limit(self, 8 * SIZE) || map_file(self, 2 * ST_IOVA))
 		return 64;

@@ -383,7 +383,7 @@ TEST_F_TIMEOUT(death, killed_while_mapping, 2 * ST_TIMEOUT)
 /* Nothing is closed by hand. */
 static int child_leaves_everything(void *argument)
 {
-	FIXTURE_DATA(death) *self = argument;
+	struct _test_data_death *self = argument;
 	size_t size = self->size / 16;
 	struct vfio_bar bar;
 	struct st_env env;

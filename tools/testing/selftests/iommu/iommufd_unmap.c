@@ -52,14 +52,14 @@ FIXTURE_TEARDOWN(unmap)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-static int map_pages(FIXTURE_DATA(unmap) *self, int from, int to)
+static int map_pages(struct _test_data_unmap *self, int from, int to)
 {
 	return st_map_at(self->fd, self->ioas, self->memory + from * st_page,
 			 (to - from) * st_page, ST_IOVA + from * st_page);
 }
 
 /* The result; @told is what the call left in its length member, in pages. */
-static int unmap_pages(FIXTURE_DATA(unmap) *self, int from, int to, long long *told)
+static int unmap_pages(struct _test_data_unmap *self, int from, int to, long long *told)
 {
 	struct iommu_ioas_unmap cmd = {
 		.size = sizeof(cmd),

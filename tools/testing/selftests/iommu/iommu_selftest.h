@@ -113,6 +113,9 @@ long long st_vm_lck(void);
 long long st_fdinfo(int fd, const char *key);
 unsigned int st_refusals(int fd);
 int st_refusal(int fd, struct st_refusal *last);
+bool st_told(int fd, const char *call, int error, const char *reason, __u64 number);
+[[gnu::format(printf, 2, 3)]]
+bool st_fdinfo_shows(int fd, const char *format, ...);
 int st_in_child(int (*function)(void *argument), void *argument);
 int st_drop_capability(int capability);
 int st_limit_memlock(__u64 bytes);

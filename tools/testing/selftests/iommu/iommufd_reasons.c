@@ -8,10 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,26 +45,8 @@ FIXTURE_TEARDOWN(reasons)
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
-/* Is the newest refusal this one, and does it name the number? */
-static bool told(int fd, const char *call, int error, const char *reason, __u64 number)
-{
-	struct st_refusal last = {};
-	char hex[32], decimal[32];
-	int rc = st_refusal(fd, &last);
-
-	snprintf(hex, sizeof(hex), "%llx", number);
-	snprintf(decimal, sizeof(decimal), "%llu", number);
-	if (!rc && !strcmp(last.call, call) && last.error == error &&
-	    !strcmp(last.reason, reason) && *last.text &&
-	    (!number || strstr(last.text, hex) || strstr(last.text, decimal)))
-		return true;
-	printf("# wanted %s errno=%d reason=%s with %s, got %s errno=%d reason=%s \"%s\"\n", call,
-	       error, reason, hex, last.call, last.error, last.reason, last.text);
-	return false;
-}
-
 #define EXPECT_TOLD(call, error, reason, number) \
-	EXPECT_TRUE(told(self->fd, call, error, reason, number))
+	EXPECT_TRUE(st_told(self->fd, call, error, reason, number))
 
 TEST_F(reasons, map)
 {
@@ -245,7 +224,7 @@ static int child_over_limit(void *argument)
 		return 1;
 	if (st_map_at(self->fd, self->ioas, st_memory(2 * ST_MIB), 2 * ST_MIB, ST_IOVA) != -ENOMEM)
 		return 2;
-	return told(self->fd, "IOAS_MAP", ENOMEM, "memlock", 0) ? 0 : 3;
+	return st_told(self->fd, "IOAS_MAP", ENOMEM, "memlock", 0) ? 0 : 3;
 }
 
 static int child_without_capability(void *argument)
@@ -256,7 +235,7 @@ static int child_without_capability(void *argument)
 		return 1;
 	if (st_option_set(bare, IOMMU_OPTION_RLIMIT_MODE, 0, 1) != -EPERM)
 		return 2;
-	return told(bare, "OPTION", EPERM, "permission", 0) ? 0 : 3;
+	return st_told(bare, "OPTION", EPERM, "permission", 0) ? 0 : 3;
 }
 
 TEST_F(reasons, rights_and_limits)
@@ -320,53 +299,34 @@ TEST_F(reasons, of_this_file)
 	close(other);
 }
 
-/* Does fdinfo have a line with all of these words? */
-static bool shows(int fd, const char *format, ...)
-{
-	char path[64], wanted[160], line[512];
-	bool found = false;
-	va_list args;
-	FILE *f;
-
-	va_start(args, format);
-	vsnprintf(wanted, sizeof(wanted), format, args);
-	va_end(args);
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	while (f && !found && fgets(line, sizeof(line), f))
-		found = !strncmp(line, wanted, strlen(wanted));
-	if (f)
-		fclose(f);
-	if (!found)
-		printf("# fdinfo has no line \"%s\"\n", wanted);
-	return found;
-}
-
 TEST_F(reasons, fdinfo)
 {
-	EXPECT_TRUE(shows(self->fd, "mode:\tuser\n"));
+	__u32 device = self->env.dev.id, table = self->env.dev.pt_id;
+	size_t mapped = ST_MIB + st_page;
+
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "mode:\tuser\n"));
 	EXPECT_EQ(0, st_fdinfo(self->fd, "pinned:"));
+	EXPECT_EQ(0, st_fdinfo(self->fd, "charged:"));
 	EXPECT_EQ(3, st_fdinfo(self->fd, "objects:"));
-	EXPECT_TRUE(shows(self->fd, "device:\tid=%u name=%s group=%d", self->env.dev.id,
-			  self->env.dev.bdf, pci_iommu_group(self->env.dev.bdf)));
-	EXPECT_TRUE(shows(self->fd, "attach:\tdevice=%u pasid=none hwpt=%u ioas=%u",
-			  self->env.dev.id, self->env.dev.pt_id, self->ioas));
-	EXPECT_TRUE(shows(self->fd, "hwpt:\tid=%u ioas=%u auto=1", self->env.dev.pt_id,
-			  self->ioas));
-	EXPECT_TRUE(shows(self->fd, "ioas:\tid=%u areas=0 mapped=0 hwpts=1 alignment=%zu huge",
-			  self->ioas, st_page));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "device:\tid=%u name=%s group=%d", device,
+				    self->env.dev.bdf, pci_iommu_group(self->env.dev.bdf)));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "attach:\tdevice=%u pasid=none hwpt=%u ioas=%u",
+				    device, table, self->ioas));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "hwpt:\tid=%u ioas=%u auto=1", table, self->ioas));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "ioas:\tid=%u areas=0 mapped=0 hwpts=1 alignment=%zu",
+				    self->ioas, st_page));
 
 	ASSERT_EQ(0, st_map_at(self->fd, self->ioas, self->memory, ST_MIB, ST_IOVA));
 	ASSERT_EQ(0, st_map_at(self->fd, self->ioas, self->memory, st_page, 4 * ST_IOVA));
-	EXPECT_TRUE(shows(self->fd, "ioas:\tid=%u areas=2 mapped=%zu hwpts=1", self->ioas,
-			  (size_t)ST_MIB + st_page));
-	EXPECT_EQ((long long)(ST_MIB + st_page), st_fdinfo(self->fd, "pinned:"));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "ioas:\tid=%u areas=2 mapped=%zu hwpts=1",
+				    self->ioas, mapped));
+	EXPECT_EQ(mapped, st_fdinfo(self->fd, "pinned:"));
 	ASSERT_EQ(0, vfio_detach(&self->env.dev));
 	EXPECT_EQ(0, st_fdinfo(self->fd, "pinned:"));
-	EXPECT_TRUE(shows(self->fd, "ioas:\tid=%u areas=2 mapped=%zu hwpts=0 alignment=1",
-			  self->ioas, (size_t)ST_MIB + st_page));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "ioas:\tid=%u areas=2 mapped=%zu hwpts=0 alignment=1",
+				    self->ioas, mapped));
 	ASSERT_EQ(0, st_unmap_all(self->fd, self->ioas, NULL));
-	EXPECT_TRUE(shows(self->fd, "ioas:\tid=%u areas=0 mapped=0", self->ioas));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "ioas:\tid=%u areas=0 mapped=0", self->ioas));
 }
 
 TEST_HARNESS_MAIN

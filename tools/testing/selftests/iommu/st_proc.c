@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,6 +178,44 @@ int st_refusal(int fd, struct st_refusal *last)
 	free(line);
 	fclose(f);
 	return rc;
+}
+
+/* Is the newest refusal this one, and does it name the number? */
+bool st_told(int fd, const char *call, int error, const char *reason, __u64 number)
+{
+	struct st_refusal last = {};
+	char hex[32], decimal[32];
+	int rc = st_refusal(fd, &last);
+
+	snprintf(hex, sizeof(hex), "%llx", number);
+	snprintf(decimal, sizeof(decimal), "%llu", number);
+	if (!rc && !strcmp(last.call, call) && last.error == error &&
+	    !strcmp(last.reason, reason) && *last.text &&
+	    (!number || strstr(last.text, hex) || strstr(last.text, decimal)))
+		return true;
+	printf("# wanted %s errno=%d reason=%s with %s, got %s errno=%d reason=%s \"%s\"\n", call,
+	       error, reason, hex, last.call, last.error, last.reason, last.text);
+	return false;
+}
+
+/* Does fdinfo have a line that begins so? */
+bool st_fdinfo_shows(int fd, const char *format, ...)
+{
+	char wanted[160], line[512];
+	FILE *f = open_fdinfo(fd);
+	bool found = false;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wanted, sizeof(wanted), format, args);
+	va_end(args);
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, wanted, strlen(wanted));
+	if (f)
+		fclose(f);
+	if (!found)
+		printf("# fdinfo has no line \"%s\"\n", wanted);
+	return found;
 }
 
 /**

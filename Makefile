@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 # For make test these choose the configuration of the guest's kernel.
 CONFIG ?=
-export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB
+export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES AGAINST BENCH_MIB
 
 help:
 	@echo "Targets:"
@@ -14,6 +14,7 @@ help:
 	@echo "  test         all tests; the last line counts them"
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
+	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  shell        a guest to play in, with the demo on board"
 	@echo "  kernel       build the kernel of CONFIG (default: x86)"
 	@echo "  kernel-path  print where that kernel is, nothing else (make -s)"
@@ -27,6 +28,8 @@ help:
 	@echo "  KSRC=DIR        lay the overlay over this 7.3.y tree, not Debian's"
 	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
 	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
+	@echo "  CASES='CASE...' make bench: names or patterns such as 'place-*'"
+	@echo "  AGAINST=bzImage make bench: measure this kernel as well and compare"
 	@echo "  JOBS=N          parallel compilers (default: all processors)"
 
 run:
@@ -34,6 +37,9 @@ run:
 
 shell:
 	@CONFIG="$(CONFIG)" scripts/demo --shell
+
+bench:
+	@CONFIG="$(CONFIG)" scripts/bench
 
 test:
 	@CONFIG="$(CONFIG)" scripts/test
@@ -61,4 +67,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run shell test test-unit test-guest kernel kernel-path tree check clean
+.PHONY: help run bench shell test test-unit test-guest kernel kernel-path tree check clean

@@ -26,6 +26,7 @@
 #include <linux/iommufd.h>
 #include <linux/iommufd_report.h>
 #include <linux/kernel.h>
+#include <linux/lockdep.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/stddef.h>
@@ -308,6 +309,7 @@ static int vfio_pt_attach(const struct vfio_pt_request *rq, u32 *pt_id)
 {
 	struct vfio_device *vdev = rq->vdev;
 
+	lockdep_assert_held(&vdev->dev_set->lock);
 	vdev->iommufd_pt_seq++;
 	return rq->has_pasid ?
 	       vdev->ops->pasid_attach_ioas(vdev, rq->pasid, pt_id) :
@@ -319,6 +321,7 @@ static int vfio_pt_detach(const struct vfio_pt_request *rq)
 	struct vfio_device *vdev = rq->vdev;
 	void (*detach)(struct vfio_device *vdev);
 
+	lockdep_assert_held(&vdev->dev_set->lock);
 	vdev->iommufd_pt_seq++;
 	if (rq->has_pasid) {
 		vdev->ops->pasid_detach_ioas(vdev, rq->pasid);

@@ -73,6 +73,8 @@ static int vfio_df_bind_and_start(struct vfio_device *vdev,
 {
 	int rc;
 
+	lockdep_assert_held(&vdev->dev_set->lock);
+
 	rc = vdev->ops->bind_iommufd(vdev, df->iommufd, &df->devid);
 	if (rc)
 		return rc;
@@ -105,6 +107,8 @@ static int vfio_df_first_open(struct vfio_device *vdev,
 
 static void vfio_df_last_close(struct vfio_device *vdev)
 {
+	lockdep_assert_held(&vdev->dev_set->lock);
+
 	if (vdev->ops->close_device)
 		vdev->ops->close_device(vdev);
 	vdev->ops->unbind_iommufd(vdev);

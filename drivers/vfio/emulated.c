@@ -7,7 +7,7 @@
  * and writes memory by IOVA.  What a driver pinned it must unpin when its
  * dma_unmap callback names the range, and before its device closes.
  *
- * The device-set lock protects a device's iommufd_access.  The that
+ * The device-set lock protects a device's iommufd_access.  The functions that
  * drivers call while their device is open take no lock here: the access is made
  * before open_device and goes after close_device.  dma_unmap is called without
  * the device-set lock, except from attach, detach and unbind.  May call

@@ -125,6 +125,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 static int physical_attach(struct vfio_device *vdev, ioasid_t pasid, u32 former,
 			   u32 *pt)
 {
+	lockdep_assert_held(&vdev->dev_set->lock);
+
 	if (!vdev->iommufd_device)
 		return -EINVAL;
 	if (former)

@@ -158,6 +158,7 @@ static void forget(struct iommufd_access_link *link)
 {
 	struct iommufd_ioas *ioas = link->ioas;
 
+	lockdep_assert_held_write(&link->access->lock);
 	iopt_remove_access(&ioas->iopt, &link->entry);
 	link->ioas = NULL;
 	iommufd_object_release(&ioas->obj);

@@ -43,6 +43,7 @@ static int check_pasid(struct iommufd_device *idev, ioasid_t pasid,
 	unsigned long other = IOMMU_NO_PASID;
 	const struct iommufd_attach *attach;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	if (pasid != IOMMU_NO_PASID) {
 		attach = xa_load(attachments, IOMMU_NO_PASID);
 		if (attach && !attach->hwpt->pasid_compat)
@@ -80,6 +81,7 @@ static int check_join(struct iommufd_device *idev,
 		      struct iommufd_attach *attach,
 		      const struct iommufd_hw_pagetable *hwpt)
 {
+	lockdep_assert_held(&idev->igroup->lock);
 	if (attach->hwpt != hwpt)
 		return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_GROUP,
 				      "group %d of %s is attached to page table %u, not %u",
@@ -100,6 +102,7 @@ static struct iommufd_attach *attach_new(struct iommufd_group *igroup,
 	struct iommufd_attach *attach = kzalloc_obj(*attach, GFP_KERNEL_ACCOUNT);
 	int rc;
 
+	lockdep_assert_held(&igroup->lock);
 	if (!attach)
 		return ERR_PTR(-ENOMEM);
 	attach->hwpt = hwpt;
@@ -116,6 +119,7 @@ static struct iommufd_attach *attach_new(struct iommufd_group *igroup,
 static void attach_free(struct iommufd_group *igroup, ioasid_t pasid,
 			struct iommufd_attach *attach)
 {
+	lockdep_assert_held(&igroup->lock);
 	xa_erase(&igroup->attachments, pasid);
 	xa_destroy(&attach->devices);
 	kfree(attach);
@@ -146,6 +150,7 @@ static int add_device(struct iommufd_device *idev, ioasid_t pasid,
 	bool first = xa_empty(&attach->devices);
 	int rc;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	rc = xa_insert(&attach->devices, idev->obj.id, idev, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		return rc;
@@ -237,6 +242,7 @@ static int move(struct iommufd_device *idev, ioasid_t pasid,
 	bool moves = pasid == IOMMU_NO_PASID && from != to;
 	int rc;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	if (moves) {
 		rc = reserve_all(idev->igroup, attach, to);
 		if (rc)
@@ -256,6 +262,7 @@ static int check_replace(struct iommufd_device *idev, ioasid_t pasid,
 	unsigned long id;
 	int rc;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	xa_for_each(&attach->devices, id, member) {
 		rc = check_coherency(member, hwpt);
 		if (rc)
@@ -325,6 +332,7 @@ static void leave(struct iommufd_device *idev, ioasid_t pasid,
 	unsigned long id = 0;
 	struct iommufd_device *member;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	member = xa_find(&attach->devices, &id, ULONG_MAX, XA_PRESENT);
 	if (member)
 		iommufd_hw_hand_over(idev, member, pasid);

@@ -40,6 +40,7 @@ static struct iommufd_attach_handle *handle_find(struct iommufd_group *igroup,
 {
 	struct iommu_attach_handle *raw;
 
+	lockdep_assert_held(&igroup->lock);
 	raw = iommu_attach_handle_get(igroup->group, pasid, 0);
 	if (IS_ERR(raw))
 		return NULL;
@@ -98,6 +99,7 @@ static int prepare(struct iommufd_hw_pagetable *hwpt, struct iommufd_device *ide
 	struct iommufd_hwpt_paging *paging = iommufd_hwpt_last_stage(hwpt);
 	int rc;
 
+	lockdep_assert_held(&idev->igroup->lock);
 	if (iommufd_hwpt_complete_at_alloc(hwpt)) {
 		rc = iommufd_hwpt_fill(paging);
 		if (rc)

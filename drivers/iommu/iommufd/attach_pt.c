@@ -75,6 +75,7 @@ static int try_new(struct attach_op *op, struct iommufd_ioas *ioas)
 	struct iommufd_hwpt_paging *paging;
 	int rc;
 
+	lockdep_assert_held(&ioas->mutex);
 	paging = iommufd_hwpt_auto_new(ioas, op->idev);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);

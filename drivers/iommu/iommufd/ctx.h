@@ -45,7 +45,7 @@ struct iommufd_ctx {
 	struct mutex groups_lock; /* protects groups */
 	struct xarray groups;
 	struct maple_tree mt_mmap;
-	struct mutex sw_msi_lock; /* see above */ /* MSI pages of the file */
+	struct mutex sw_msi_lock; /* MSI pages of the file */
 	struct list_head sw_msi_list;
 	unsigned int sw_msi_id;
 	struct iommufd_ioas *vfio_ioas;

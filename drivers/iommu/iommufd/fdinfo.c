@@ -82,6 +82,7 @@ static void show_hwpt(struct seq_file *m, struct iommufd_hwpt_paging *paging)
 static void show_attach(struct seq_file *m, struct iommufd_device *idev,
 			unsigned long pasid, struct iommufd_hw_pagetable *hwpt)
 {
+	lockdep_assert_held(&idev->igroup->lock);
 	seq_printf(m, "attach:\tdevice=%u pasid=", idev->obj.id);
 	if (pasid == IOMMU_NO_PASID)
 		seq_puts(m, "none");

@@ -109,6 +109,7 @@ static void group_release(struct kref *ref)
 	struct iommufd_group *igroup = container_of(ref, struct iommufd_group, ref);
 	struct iommufd_ctx *ictx = igroup->ictx;
 
+	lockdep_assert_held(&ictx->groups_lock);
 	if (igroup->group)
 		xa_erase(&ictx->groups, iommu_group_id(igroup->group));
 	mutex_unlock(&ictx->groups_lock);
@@ -180,6 +181,7 @@ static int reserve_region(struct iommufd_iopt *iopt, struct device *dev,
 static int note_sw_msi(struct iommufd_group *igroup, struct device *dev,
 		       const struct iommu_resv_region *region)
 {
+	lockdep_assert_held(&igroup->lock);
 	if (igroup->sw_msi_start == PHYS_ADDR_MAX) {
 		igroup->sw_msi_length = region->length;
 		igroup->sw_msi_start = region->start;

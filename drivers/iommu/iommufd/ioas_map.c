@@ -178,7 +178,8 @@ static int map_file(const struct iommufd_ucmd *ucmd,
  * @ucmd: the call
  *
  * Return: as iommufd_call_ioas_map(); -EBADF no such file; -EINVAL also a file of another
- * kind or too short; -EPERM, -EACCES the file may not be written.
+ * kind or too short; -EACCES not open for this access; -EPERM sealed against writing;
+ * -EOPNOTSUPP also a dma-buf.
  */
 int iommufd_call_ioas_map_file(struct iommufd_ucmd *ucmd)
 {

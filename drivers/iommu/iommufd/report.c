@@ -88,6 +88,7 @@ static struct iommufd_refusal *take_note(struct iommufd_log *log)
 
 static void drop_note(struct iommufd_log *log, struct iommufd_refusal *note)
 {
+	lockdep_assert_held(&log->lock);
 	note->pid = 0;
 	WRITE_ONCE(log->pending, log->pending - 1);
 }
@@ -129,6 +130,7 @@ static void seal(struct iommufd_log *log, const struct iommufd_refusal *note,
 {
 	struct iommufd_refusal *entry;
 
+	lockdep_assert_held(&log->lock);
 	entry = &log->entries[log->seq++ % ARRAY_SIZE(log->entries)];
 	if (note) {
 		*entry = *note;

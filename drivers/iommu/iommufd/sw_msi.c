@@ -26,6 +26,8 @@ static struct iommufd_sw_msi_map *sw_msi_map_new(struct iommufd_ctx *ictx,
 {
 	struct iommufd_sw_msi_map *map;
 
+	lockdep_assert_held(&ictx->sw_msi_lock);
+
 	if (ictx->sw_msi_id == IOMMUFD_SW_MSI_MAX)
 		return ERR_PTR(-ENOSPC);
 	map = kzalloc_obj(*map, GFP_KERNEL_ACCOUNT);

@@ -105,10 +105,10 @@ struct iommufd_backing {
  * of a file.  Nothing is pinned yet, the memory need not exist.  One reference.
  *
  * iommufd_backing_user(): -EOVERFLOW when the end wraps, -EINVAL for length 0, -ENOMEM.
- * iommufd_backing_file(): takes its own reference on the file; -EBADF (no such fd, or
- * not opened for reading, and for writing if @writable), -EINVAL for a file that is
- * neither shmem nor hugetlbfs or a range past its end, -EPERM for a writable mapping of
- * a write-sealed memfd, -EOPNOTSUPP for a dma-buf, -EOVERFLOW, -ENOMEM.  While a
+ * iommufd_backing_file(): takes its own reference on the file; -EBADF (no such fd),
+ * -EACCES (not open for reading, or not for writing if @writable), -EINVAL for a file
+ * that is neither shmem nor hugetlbfs or a range past its end, -EPERM for a writable
+ * mapping of a write-sealed memfd, -EOPNOTSUPP for a dma-buf, -EOVERFLOW, -ENOMEM.  While a
  * writable one lives the file cannot be sealed against writing, as with mmap().
  */
 struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,

@@ -19,7 +19,7 @@
 #include "domain_map.h"
 #include "iopt_private.h"
 
-/* Rounds of asking accesses to let go before it is a driver's bug. */
+/* Rounds of asking accesses for the same area before it is a driver's bug. */
 #define UNMAP_MAX_ROUNDS 100
 
 static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
@@ -48,8 +48,7 @@ static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
 static int claim_areas(struct iommufd_iopt *iopt, const struct iova_span *span,
 		       struct iommufd_area **chain, struct iova_span *busy)
 {
-	struct iommufd_area *area;
-	bool pins = false;
+	struct iommufd_area *area, *pinned = NULL;
 	int rc;
 
 	guard(rwsem_write)(&iopt->space_lock);
@@ -57,14 +56,14 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct iova_span *span,
 		rc = check_area(iopt, area, span);
 		if (rc)
 			return rc;
-		if (!pins && atomic_read(&area->accesses)) {
-			area->no_access = true;
-			*busy = area->node.span;
-			pins = true;
-		}
+		if (!pinned && atomic_read(&area->accesses))
+			pinned = area;
 	}
-	if (pins)
+	if (pinned) {
+		pinned->no_access = true;
+		*busy = pinned->node.span;
 		return -EAGAIN;
+	}
 
 	iopt_for_each_area_in(area, iopt, span) {
 		WRITE_ONCE(area->state, AREA_LEAVING);
@@ -150,12 +149,19 @@ static void reopen(struct iommufd_iopt *iopt, const struct iova_span *span)
 static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
 		       unsigned long *unmapped)
 {
-	struct iova_span busy;
-	int rounds, rc;
+	struct iova_span busy, top;
+	bool told = false;
+	int rounds = 0;
+	int rc;
 
 	*unmapped = 0;
 	rc = try_unmap(iopt, span, unmapped, &busy);
-	for (rounds = 0; rc == -EAGAIN && rounds < UNMAP_MAX_ROUNDS; rounds++) {
+	while (rc == -EAGAIN && rounds < UNMAP_MAX_ROUNDS) {
+		/* An area above all others is progress: those are free and closed. */
+		rounds = told && busy.first <= top.last ? rounds + 1 : 0;
+		if (!rounds)
+			top = busy;
+		told = true;
 		tell_accesses(iopt, &busy);
 		rc = try_unmap(iopt, span, unmapped, &busy);
 	}
@@ -166,7 +172,7 @@ static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
 				    "an in-kernel access keeps 0x%lx-0x%lx pinned",
 				    busy.first, busy.last);
 	}
-	if (rc && rounds)
+	if (rc && told)
 		reopen(iopt, span);
 	return rc;
 }

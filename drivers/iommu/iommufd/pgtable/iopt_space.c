@@ -7,7 +7,8 @@
  * and options ask for.
  *
  * Locks: the table's space lock for writing; iopt_set_huge_pages() also the
- * domains lock.
+ * domains lock for writing, and whoever reserves the domains lock for reading, since
+ * the cover of reserved ranges stands in the tree of the areas.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -56,12 +57,13 @@ void iopt_unreserve_locked(struct iommufd_iopt *iopt, const void *owner)
  * @owner: whom iopt_unreserve() names; compared only
  * @name: owner's name for messages; copied
  *
- * Context: may sleep.  Takes the space lock.
+ * Context: may sleep.  Takes the domains and the space lock.
  * Return: 0; -EADDRINUSE when an area or an allowed range is there; -ENOMEM.
  */
 int iopt_reserve(struct iommufd_iopt *iopt, const struct iova_span *span,
 		 const void *owner, const char *name)
 {
+	guard(rwsem_read)(&iopt->domains_lock);
 	guard(rwsem_write)(&iopt->space_lock);
 	return iopt_reserve_locked(iopt, span, owner, name);
 }
@@ -71,10 +73,11 @@ int iopt_reserve(struct iommufd_iopt *iopt, const struct iova_span *span,
  * @iopt: table
  * @owner: the owner
  *
- * Context: may sleep.  Takes the space lock.
+ * Context: may sleep.  Takes the domains and the space lock.
  */
 void iopt_unreserve(struct iommufd_iopt *iopt, const void *owner)
 {
+	guard(rwsem_read)(&iopt->domains_lock);
 	guard(rwsem_write)(&iopt->space_lock);
 	iopt_unreserve_locked(iopt, owner);
 }

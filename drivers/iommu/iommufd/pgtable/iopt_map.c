@@ -152,14 +152,14 @@ static int areas_fill(struct iommufd_iopt *iopt, struct iommufd_area *chain,
  */
 int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 {
-	struct iommufd_area *chain __free(area_chain) = areas_new(rq);
 	struct iova_span span;
 	int rc;
 
+	/* Held until a failed call has unpinned, CHANGE_PROCESS counts under it. */
+	guard(rwsem_read)(&iopt->domains_lock);
+	struct iommufd_area *chain __free(area_chain) = areas_new(rq);
 	if (!chain)
 		return -ENOMEM;
-
-	guard(rwsem_read)(&iopt->domains_lock);
 	scoped_guard(rwsem_write, &iopt->space_lock) {
 		rc = iopt_place(iopt, rq);
 		if (rc)

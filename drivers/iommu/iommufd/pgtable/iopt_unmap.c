@@ -105,10 +105,11 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 static int try_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 		     unsigned long *unmapped, struct iova_span *busy)
 {
-	struct iommufd_area *chain __free(area_chain) = NULL;
 	int rc;
 
+	/* Held until the pages are unpinned, CHANGE_PROCESS counts them under it. */
 	guard(rwsem_read)(&iopt->domains_lock);
+	struct iommufd_area *chain __free(area_chain) = NULL;
 	rc = claim_areas(iopt, span, &chain, busy);
 	if (rc)
 		return rc;

@@ -46,27 +46,45 @@ static void list_put(struct ioas_list *list)
 	kvfree(list->ioas);
 }
 
-static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
+/* Fill @list; false if @room is too small, then the caller puts what it has. */
+static bool list_fill(struct iommufd_ctx *ictx, struct ioas_list *list,
+		      unsigned int room)
 {
 	struct iommufd_object *obj;
+	bool fits = true;
 	unsigned long id;
 
-	lockdep_assert_held_write(&ictx->creation_lock);
-	list->n = 0;
-	list->ioas = kvmalloc_objs(*list->ioas, count_ioases(ictx),
-				   GFP_KERNEL_ACCOUNT);
-	if (!list->ioas)
-		return -ENOMEM;
-
-	/* Some may have gone since they were counted, none has come. */
 	xa_lock(&ictx->objects.table);
 	xa_for_each(&ictx->objects.table, id, obj) {
-		if (obj->type == IOMMUFD_OBJ_IOAS && iommufd_object_tryget(obj))
+		if (obj->type != IOMMUFD_OBJ_IOAS)
+			continue;
+		fits = list->n < room;
+		if (!fits)
+			break;
+		if (iommufd_object_tryget(obj))
 			list->ioas[list->n++] =
 				container_of(obj, struct iommufd_ioas, obj);
 	}
 	xa_unlock(&ictx->objects.table);
-	return 0;
+	return fits;
+}
+
+static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
+{
+	unsigned int room;
+
+	lockdep_assert_held_write(&ictx->creation_lock);
+	for (;;) {
+		room = count_ioases(ictx);
+		list->n = 0;
+		list->ioas = kvmalloc_objs(*list->ioas, room, GFP_KERNEL_ACCOUNT);
+		if (!list->ioas)
+			return -ENOMEM;
+		if (list_fill(ictx, list, room))
+			return 0;
+		/* None was made, but a DESTROY gave up and one is back. */
+		list_put(list);
+	}
 }
 
 static int move_all(struct ioas_list *list, struct iommufd_payer *payer)
@@ -96,7 +114,9 @@ static int change_payer(struct iommufd_ctx *ictx, struct iommufd_payer *payer)
 	if (rc)
 		return rc;
 	for (i = 0; i < list.n; i++)
-		iopt_move_lock(&list.ioas[i]->iopt, &ictx->creation_lock);
+		iopt_move_lock_domains(&list.ioas[i]->iopt, &ictx->creation_lock);
+	for (i = 0; i < list.n; i++)
+		iopt_move_lock_space(&list.ioas[i]->iopt, &ictx->creation_lock);
 	rc = move_all(&list, payer);
 	while (i)
 		iopt_move_unlock(&list.ioas[--i]->iopt);

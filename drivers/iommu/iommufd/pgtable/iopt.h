@@ -17,9 +17,9 @@
  *	only, not while they pin and work on page tables; in-kernel accesses hold it
  *	for reading while they pin and copy.
  *
- * Areas come and go with the domains lock held for reading and the space lock for
- * writing; holding the space lock in any way, or the domains lock for writing, keeps
- * the set of areas as it is.
+ * Areas and the cover of reserved ranges come and go with the domains lock held for
+ * reading (or writing) and the space lock for writing; holding the space lock in any
+ * way, or the domains lock for writing, keeps the tree of areas as it is.
  */
 #ifndef __IOMMUFD_PGTABLE_IOPT_H
 #define __IOMMUFD_PGTABLE_IOPT_H
@@ -215,12 +215,13 @@ int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 		   unsigned long length, unsigned int flags);
 
 /*
- * CHANGE_PROCESS.  lock all tables (@nest, held for writing, orders them), prepare
- * each, then commit or abort each (abort may be called on one whose prepare failed or
+ * CHANGE_PROCESS.  lock_domains all tables (@nest, held for writing, orders them), then
+ * lock_space all, prepare each, then commit or abort each (abort may be called on one whose prepare failed or
  * was not called), unlock all.  prepare: -EINVAL when an area's backing cannot move,
  * -ENOMEM.
  */
-void iopt_move_lock(struct iommufd_iopt *iopt, struct rw_semaphore *nest);
+void iopt_move_lock_domains(struct iommufd_iopt *iopt, struct rw_semaphore *nest);
+void iopt_move_lock_space(struct iommufd_iopt *iopt, struct rw_semaphore *nest);
 int iopt_move_prepare(struct iommufd_iopt *iopt, struct iommufd_payer *payer);
 void iopt_move_commit(struct iommufd_iopt *iopt);
 void iopt_move_abort(struct iommufd_iopt *iopt);

@@ -14,16 +14,30 @@
 #include "iopt_private.h"
 
 /**
- * iopt_move_lock - keep every other call out of a table
+ * iopt_move_lock_domains - the first half of keeping every other call out of a table
+ * @iopt: table
+ * @nest: held for writing; lets several tables be locked
+ *
+ * Of all tables, before the second half of any: the order of the locks is one for all.
+ *
+ * Context: may sleep.  Undone by iopt_move_unlock().
+ */
+void iopt_move_lock_domains(struct iommufd_iopt *iopt, struct rw_semaphore *nest)
+	__acquires(&iopt->domains_lock)
+{
+	down_write_nest_lock(&iopt->domains_lock, nest);
+}
+
+/**
+ * iopt_move_lock_space - the second half
  * @iopt: table
  * @nest: held for writing; lets several tables be locked
  *
  * Context: may sleep.  Undone by iopt_move_unlock().
  */
-void iopt_move_lock(struct iommufd_iopt *iopt, struct rw_semaphore *nest)
-	__acquires(&iopt->domains_lock) __acquires(&iopt->space_lock)
+void iopt_move_lock_space(struct iommufd_iopt *iopt, struct rw_semaphore *nest)
+	__acquires(&iopt->space_lock)
 {
-	down_write_nest_lock(&iopt->domains_lock, nest);
 	down_write_nest_lock(&iopt->space_lock, nest);
 }
 
@@ -78,7 +92,7 @@ void iopt_move_abort(struct iommufd_iopt *iopt)
 }
 
 /**
- * iopt_move_unlock - end of iopt_move_lock()
+ * iopt_move_unlock - let the other calls in again
  * @iopt: table
  */
 void iopt_move_unlock(struct iommufd_iopt *iopt)

@@ -19,6 +19,7 @@
 #include <linux/iommu.h>
 #include <linux/slab.h>
 
+#include "../iommu-priv.h"
 #include "attach.h"
 #include "attach_hw.h"
 #include "ctx.h"
@@ -75,6 +76,35 @@ static int check_coherency(struct iommufd_device *idev,
 	return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_COHERENCY,
 			      "page table %u does not enforce coherency as %s needs",
 			      hwpt->obj.id, dev_name(idev->dev));
+}
+
+/*
+ * A driver takes every domain it is given for one of its own, and the IOMMU core does not
+ * compare when a group's domain is replaced.
+ */
+static int check_driver(struct iommufd_device *idev,
+			const struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->domain->owner == dev_iommu_ops(idev->dev))
+		return 0;
+	return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
+			      "page table %u belongs to another IOMMU driver than that of %s",
+			      hwpt->obj.id, dev_name(idev->dev));
+}
+
+/* Do page table and device go together, whatever the rest of the group does? */
+static int check_suits(struct iommufd_device *idev, ioasid_t pasid,
+		       struct iommufd_hw_pagetable *hwpt)
+{
+	int rc;
+
+	rc = check_driver(idev, hwpt);
+	if (rc)
+		return rc;
+	rc = check_pasid(idev, pasid, hwpt);
+	if (rc)
+		return rc;
+	return check_coherency(idev, hwpt);
 }
 
 static int check_join(struct iommufd_device *idev,
@@ -184,10 +214,7 @@ int iommufd_attach_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	guard(mutex)(&igroup->lock);
-	rc = check_pasid(idev, pasid, hwpt);
-	if (rc)
-		return rc;
-	rc = check_coherency(idev, hwpt);
+	rc = check_suits(idev, pasid, hwpt);
 	if (rc)
 		return rc;
 
@@ -264,11 +291,11 @@ static int check_replace(struct iommufd_device *idev, ioasid_t pasid,
 
 	lockdep_assert_held(&idev->igroup->lock);
 	xa_for_each(&attach->devices, id, member) {
-		rc = check_coherency(member, hwpt);
+		rc = check_suits(member, pasid, hwpt);
 		if (rc)
 			return rc;
 	}
-	return check_pasid(idev, pasid, hwpt);
+	return 0;
 }
 
 static unsigned int count_devices(struct iommufd_attach *attach)

@@ -10,7 +10,7 @@
  * lock.
  *
  * Before a device comes in, the page table shows its IOAS and has the interrupt pages
- * that the group's devices use already.
+ * that the group's devices use already, where the domain is complete by then.
  *
  * Locks: the group's lock is held by all callers.
  */
@@ -22,6 +22,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "hwpt.h"
+#include "ioas.h"
 
 static struct iommufd_attach_handle *handle_new(struct iommufd_device *idev)
 {
@@ -93,24 +94,83 @@ static int core_replace(struct iommufd_attach_handle *handle,
 	return note_driver(rc, hwpt, idev, pasid);
 }
 
-/* What can be done before the device comes in. */
-static int prepare(struct iommufd_hw_pagetable *hwpt, struct iommufd_device *idev)
+/*
+ * Interrupt pages stay in a page table until it goes, and so does the reservation of
+ * their window; those of the devices end when they are detached.
+ */
+static int keep_msi_window(const struct iommufd_group *igroup,
+			   struct iommufd_hwpt_paging *paging)
 {
-	struct iommufd_hwpt_paging *paging = iommufd_hwpt_last_stage(hwpt);
+	struct iova_span window;
 	int rc;
 
-	lockdep_assert_held(&idev->igroup->lock);
-	if (iommufd_hwpt_complete_at_alloc(hwpt)) {
-		rc = iommufd_hwpt_fill(paging);
-		if (rc)
-			return rc;
-	}
-	rc = iommufd_sw_msi_install(idev->igroup, paging);
+	if (paging->has_msi_window && paging->msi_window == igroup->sw_msi_start)
+		return 0;
+	rc = iova_span_make(&window, igroup->sw_msi_start, igroup->sw_msi_length);
+	if (!rc)
+		rc = iopt_reserve(&paging->ioas->iopt, &window,
+				  paging->common.domain, "msi pages");
+	if (rc)
+		return rc;
+	paging->msi_window = igroup->sw_msi_start;
+	paging->has_msi_window = true;
+	return 0;
+}
+
+/* Only the device itself sends MSIs, and only for it the window is reserved. */
+static int install_msi(struct iommufd_hw_pagetable *hwpt,
+		       struct iommufd_device *idev, ioasid_t pasid)
+{
+	struct iommufd_hwpt_paging *paging = iommufd_hwpt_last_stage(hwpt);
+	struct iommufd_group *igroup = idev->igroup;
+	int rc;
+
+	lockdep_assert_held(&igroup->lock);
+	if (!IS_ENABLED(CONFIG_IRQ_MSI_IOMMU) || pasid != IOMMU_NO_PASID ||
+	    igroup->sw_msi_start == PHYS_ADDR_MAX)
+		return 0;
+	rc = keep_msi_window(igroup, paging);
+	if (rc)
+		return rc;
+	rc = iommufd_sw_msi_install(igroup, paging);
 	if (rc)
 		return iommufd_refuse(&idev->ictx->log, rc, WHY_DRIVER,
 				      "the MSI pages of %s cannot be mapped in page table %u",
 				      dev_name(idev->dev), hwpt->obj.id);
 	return 0;
+}
+
+/*
+ * What can be done before the device comes in; a domain that its driver completes at the
+ * first attach takes no mapping before.
+ */
+static int prepare(struct iommufd_hw_pagetable *hwpt, struct iommufd_device *idev,
+		   ioasid_t pasid)
+{
+	const unsigned long *needed = idev->igroup->required_sw_msi.ids;
+	struct iommufd_hwpt_paging *paging = iommufd_hwpt_last_stage(hwpt);
+	int rc;
+
+	if (iommufd_hwpt_complete_at_alloc(hwpt)) {
+		rc = iommufd_hwpt_fill(paging);
+		if (rc)
+			return rc;
+	}
+	if (!paging->in_iopt || data_race(bitmap_empty(needed, IOMMUFD_SW_MSI_MAX)))
+		return 0;
+	return install_msi(hwpt, idev, pasid);
+}
+
+/* The rest, with the device in; also MSIs that were set up since prepare(). */
+static int finish(struct iommufd_hw_pagetable *hwpt, struct iommufd_device *idev,
+		  ioasid_t pasid)
+{
+	int rc;
+
+	rc = iommufd_hwpt_fill(iommufd_hwpt_last_stage(hwpt));
+	if (rc)
+		return rc;
+	return install_msi(hwpt, idev, pasid);
 }
 
 /**
@@ -132,21 +192,21 @@ int iommufd_hw_attach(struct iommufd_hw_pagetable *hwpt,
 	lockdep_assert_held(&idev->igroup->lock);
 	if (!handle)
 		return -ENOMEM;
-	rc = prepare(hwpt, idev);
+	rc = prepare(hwpt, idev, pasid);
 	if (rc)
 		return rc;
 	rc = core_attach(handle, hwpt, pasid);
 	if (rc)
 		return rc;
 	retain_and_null_ptr(handle);
-	rc = iommufd_hwpt_fill(iommufd_hwpt_last_stage(hwpt));
+	rc = finish(hwpt, idev, pasid);
 	if (rc)
 		iommufd_hw_detach(hwpt, idev, pasid);
 	return rc;
 }
 
 /*
- * The new page table could be filled only after the switch, and that has failed.  A
+ * The new page table could be completed only after the switch, and that has failed.  A
  * driver that does not even take the old one again leaves the group blocked.
  */
 static void switch_back(struct iommufd_attach_handle *spare,
@@ -185,14 +245,14 @@ int iommufd_hw_replace(struct iommufd_hw_pagetable *old,
 	lockdep_assert_held(&idev->igroup->lock);
 	if (!handle || !spare)
 		return -ENOMEM;
-	rc = prepare(hwpt, idev);
+	rc = prepare(hwpt, idev, pasid);
 	if (rc)
 		return rc;
 	rc = core_replace(handle, hwpt, pasid);
 	if (rc)
 		return rc;
 	retain_and_null_ptr(handle);
-	rc = iommufd_hwpt_fill(iommufd_hwpt_last_stage(hwpt));
+	rc = finish(hwpt, idev, pasid);
 	if (rc)
 		switch_back(no_free_ptr(spare), old, pasid);
 	return rc;

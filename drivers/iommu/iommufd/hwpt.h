@@ -39,6 +39,8 @@ struct iommufd_hw_pagetable {
  * @nest_parent: allocated with IOMMU_HWPT_ALLOC_NEST_PARENT
  * @enforce_cache_coherency: the domain ignores no-snoop requests
  * @auto_domain: made by attaching to the IOAS, goes with its last attachment
+ * @has_msi_window: @msi_window is reserved in the IOAS for @common.domain
+ * @msi_window: window of the group that was attached last
  * @present_sw_msi: MSI pages mapped in @domain; ictx->sw_msi_lock
  * @ioas: the IOAS; a long reference
  */
@@ -50,6 +52,8 @@ struct iommufd_hwpt_paging {
 	bool nest_parent;
 	bool enforce_cache_coherency;
 	bool auto_domain;
+	bool has_msi_window;
+	phys_addr_t msi_window;
 	struct iommufd_sw_msi_maps present_sw_msi;
 	struct iommufd_ioas *ioas;
 };

@@ -31,6 +31,7 @@ typedef int (*attach_fn)(struct iommufd_device *idev, ioasid_t pasid,
  * @pasid: PASID or IOMMU_NO_PASID
  * @fn: what to do with a page table
  * @old: what a replace no longer uses
+ * @made: automatic page table that was made for the call, with a reference
  * @hwpt_id: page table that was chosen
  */
 struct attach_op {
@@ -38,6 +39,7 @@ struct attach_op {
 	ioasid_t pasid;
 	attach_fn fn;
 	struct iommufd_detached old;
+	struct iommufd_hw_pagetable *made;
 	u32 hwpt_id;
 };
 
@@ -69,6 +71,10 @@ static int try_existing(struct attach_op *op, struct iommufd_ioas *ioas)
 	return -EINVAL;
 }
 
+/*
+ * The page table is held until all is over: another device of the group may leave it by a
+ * replace as soon as it is attached, and then it has to be published before it goes.
+ */
 static int try_new(struct attach_op *op, struct iommufd_ioas *ioas)
 {
 	struct iommufd_objects *objs = &ioas->ictx->objects;
@@ -79,13 +85,16 @@ static int try_new(struct attach_op *op, struct iommufd_ioas *ioas)
 	paging = iommufd_hwpt_auto_new(ioas, op->idev);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);
+	iommufd_object_hold(&paging->common.obj);
 	rc = try_hwpt(op, &paging->common);
 	if (rc) {
+		iommufd_object_release(&paging->common.obj);
 		iommufd_object_abort_and_destroy(objs, &paging->common.obj);
 		return rc;
 	}
 	list_add_tail(&paging->item, &ioas->hwpts);
 	iommufd_object_finalize(objs, &paging->common.obj);
+	op->made = &paging->common;
 	return 0;
 }
 
@@ -133,6 +142,8 @@ static int run(struct attach_op *op, u32 pt_id)
 		return PTR_ERR(obj);
 	rc = attach_to_object(op, obj);
 	iommufd_object_put(&ictx->objects, obj);
+	if (op->made)
+		iommufd_hwpt_release(op->made, 1);
 	return rc;
 }
 

@@ -20,6 +20,7 @@
 #include <linux/err.h>
 #include <linux/iommufd_report.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "memlock.h"
@@ -205,6 +206,7 @@ static void drop_segments(struct iommufd_backing *backing, unsigned long first,
 		rb_erase(&segment->rb, &backing->segments);
 		unpin_and_uncharge(backing, &segment->runs);
 		kfree(segment);
+		cond_resched();
 	}
 }
 

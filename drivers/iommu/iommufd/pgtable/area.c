@@ -9,6 +9,7 @@
  * Locks: none of its own.  @pinned belongs to the table's domains lock, or to
  * the one call that owns a NEW or LEAVING area.
  */
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "../memory/backing.h"
@@ -56,6 +57,8 @@ void area_free(struct iommufd_area *area)
 /**
  * area_free_chain - area_free() for a chain linked by @next
  * @chain: first area, may be NULL
+ *
+ * Context: may sleep.
  */
 void area_free_chain(struct iommufd_area *chain)
 {
@@ -64,6 +67,7 @@ void area_free_chain(struct iommufd_area *chain)
 
 		chain = area->next;
 		area_free(area);
+		cond_resched();
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd_report.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "../memory/backing.h"
@@ -67,6 +68,7 @@ static int areas_pin(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 
 		if (rc)
 			return rc;
+		cond_resched();
 	}
 	return 0;
 }
@@ -98,6 +100,7 @@ static int areas_to_domain(struct iommufd_iopt *iopt, struct iommufd_area *chain
 				     area->node.span.first);
 			return rc;
 		}
+		cond_resched();
 	}
 	rc = domain_map_sync(&to, span);
 	if (rc)

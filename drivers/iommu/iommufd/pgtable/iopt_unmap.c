@@ -15,6 +15,7 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd_report.h>
+#include <linux/sched.h>
 
 #include "domain_map.h"
 #include "iopt_private.h"
@@ -81,8 +82,10 @@ static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 
 	list_for_each_entry(entry, &iopt->domains, item) {
 		domain_unmap_begin(&un, entry->domain, &gather);
-		for (struct iommufd_area *area = chain; area; area = area->next)
+		for (struct iommufd_area *area = chain; area; area = area->next) {
 			domain_unmap_span(&un, &area->node.span);
+			cond_resched();
+		}
 		domain_unmap_end(&un);
 	}
 }

@@ -8,6 +8,7 @@
  * Locks: the caller holds the space lock, or the domains lock for writing.
  */
 #include <linux/iommufd_report.h>
+#include <linux/sched.h>
 
 #include "iopt_private.h"
 
@@ -32,12 +33,14 @@ struct iopt_area_iter iopt_area_iter(struct iommufd_iopt *iopt,
  * iopt_area_iter_next - the next area of a walk
  * @iter: the walk
  *
+ * Context: as iopt_area_iter(); lets others run, a table can have millions of areas.
  * Return: the area, in whatever state it is, in ascending order; NULL at the end.
  */
 struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter)
 {
 	struct iova_node *node = iter->node;
 
+	cond_resched();
 	while (node && iova_node_is_cover(node))
 		node = iova_set_next_in(node, &iter->span);
 	if (!node)

@@ -87,8 +87,8 @@ enum {
  * @id: Object to remove, of any type that user space may remove
  *
  * Removes an object and gives its ID back. Removing an IOAS unmaps all it
- * holds. Other calls that use the object at this very moment are waited for
- * and do not make the command fail.
+ * holds. Other calls that use the object at this very moment are waited for,
+ * for a minute at most, and do not make the command fail.
  *
  * - ENOENT: no object has this ID.
  * - EBUSY: other objects, an attached device, an open event file descriptor
@@ -183,7 +183,9 @@ struct iommu_ioas_iova_ranges {
  * - EOPNOTSUPP: @__reserved is not 0.
  * - ENOENT: @ioas_id is no address space.
  * - EINVAL: an entry whose start is not below its last, or two that overlap.
+ * - EOVERFLOW: an entry ends at what cannot be an address on this machine.
  * - EADDRINUSE: an entry touches a reserved region.
+ * - ENOMEM: there are more than 2^20 entries.
  * - EFAULT: the array is not readable.
  */
 struct iommu_ioas_allow_iovas {
@@ -229,8 +231,8 @@ enum iommufd_ioas_map_flags {
  * with the same offset into a page as @user_va.
  *
  * - EOPNOTSUPP: unknown flag, or @__reserved is not 0.
- * - EOVERFLOW: a range wraps, or @iova or @length cannot be an address on this
- *   machine.
+ * - EOVERFLOW: a range wraps, or @user_va, @iova or @length cannot be an address
+ *   on this machine.
  * - EINVAL: no permission asked for; @length is 0; IOVA, length or offset into
  *   the page violate the alignment; the IOVA range is reserved.
  * - ENOENT: @ioas_id is no address space.
@@ -291,26 +293,25 @@ struct iommu_ioas_noiommu_get_pa {
  * @size: Bytes of this structure that the caller knows
  * @flags: Of &enum iommufd_ioas_map_flags; at least one of the two permissions
  * @ioas_id: Address space to map into
- * @fd: A memfd, a hugetlbfs file, or a dma-buf that a VFIO PCI device exported
+ * @fd: A memfd, or a file on tmpfs or hugetlbfs
  * @start: Offset in the file of the first byte to show
  * @length: Bytes to show
  * @iova: In: where to put it, with IOMMU_IOAS_MAP_FIXED_IOVA. Out: where it is
  *
  * The same as IOMMU_IOAS_MAP for the contents of a file: the caller need not
- * have it mapped, and the mapping outlives the process that made it. Device
- * memory behind a dma-buf is not counted as locked memory, cannot be split or
- * read by in-kernel users, and disappears from the page tables while the
- * exporter has revoked it.
+ * have it mapped, and the mapping outlives the process that made it. The rules
+ * of a shared mmap() apply: a mapping that devices may write counts as a writable
+ * mapping of the file, which cannot be sealed against writing as long as it is
+ * there.
  *
  * Errors are those of IOMMU_IOAS_MAP, and:
  *
  * - EBADF: @fd is not open.
  * - EINVAL: the file is of another kind, or the range exceeds it.
- * - EPERM, EACCES: devices shall write, but the file was opened read-only or
- *   is sealed against writing.
- * - ENODEV: the dma-buf is revoked at present.
- * - EOPNOTSUPP: a dma-buf of a foreign exporter, or one that has several
- *   physical ranges.
+ * - EACCES: the file is not open for reading, or devices shall write and it is not
+ *   open for writing.
+ * - EPERM: devices shall write, but the file is sealed against writing.
+ * - EOPNOTSUPP: @fd is a dma-buf.
  */
 struct iommu_ioas_map_file {
 	__u32 size;
@@ -342,7 +343,8 @@ struct iommu_ioas_map_file {
  *
  * Errors of the destination are those of IOMMU_IOAS_MAP, and:
  *
- * - ENOENT: either ID is no address space, or the source range has a hole.
+ * - ENOENT: either ID is no address space, or the source range has a hole; a
+ *   mapping that another thread is just making is one.
  * - EPERM: devices shall write, but the source memory was mapped read-only.
  */
 struct iommu_ioas_copy {
@@ -372,9 +374,11 @@ struct iommu_ioas_copy {
  * - ENOENT: @ioas_id is no address space, nothing is mapped in the range, or a
  *   mapping crosses one of its ends.
  * - EINVAL: @length is 0.
- * - EOVERFLOW: the range wraps.
+ * - EOVERFLOW: the range wraps, or @iova or @length cannot be an address on this
+ *   machine.
  * - EBUSY: a hardware queue uses a mapping, or another thread is just making
  *   or removing it.
+ * - EDEADLK: an in-kernel user of the memory does not let go of it.
  */
 struct iommu_ioas_unmap {
 	__u32 size;
@@ -1190,12 +1194,12 @@ struct iommu_vdevice_alloc {
  *
  * Makes the caller the one whom all pinned memory of the file is charged to, as
  * if it had made the mappings. For programs that hand their devices over to a
- * successor without stopping them. All mappings change, or none.
+ * successor without stopping them. All mappings change, or none; one that is
+ * just being made is waited for.
  *
  * - EOPNOTSUPP: @__reserved is not 0.
  * - EINVAL: a mapping made by address with IOMMU_IOAS_MAP; its memory cannot
  *   change hands.
- * - EBUSY: a mapping is just being made.
  * - ENOMEM: the caller's RLIMIT_MEMLOCK is too low.
  */
 struct iommu_ioas_change_process {

@@ -151,15 +151,14 @@ int iommufd_backing_split(struct iommufd_backing *backing, unsigned long at);
 
 /**
  * struct iommufd_backing_walk - a walk over pinned pages
- * @run: the current piece
+ * @it: its run is the current piece
  *
  * Others are private.
  */
 struct iommufd_backing_walk {
-	struct pfn_run run;
+	struct pfn_runs_iter it;
 	/* private: */
 	struct iommufd_segment *segment;
-	struct pfn_runs_iter it;
 	unsigned long left;
 };
 
@@ -171,7 +170,13 @@ struct iommufd_backing_walk {
 bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
 				struct iommufd_backing *backing,
 				unsigned long first, unsigned long npages);
-bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk);
+/* Enter the next segment; false when there is none. */
+bool iommufd_backing_walk_segment(struct iommufd_backing_walk *walk);
+
+static inline bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk)
+{
+	return pfn_runs_next(&walk->it) || iommufd_backing_walk_segment(walk);
+}
 
 #define iommufd_backing_for_each_run(walk, backing, first, npages)             \
 	for (bool __more = iommufd_backing_walk_first(walk, backing, first,    \

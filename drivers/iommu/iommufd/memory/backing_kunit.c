@@ -189,9 +189,9 @@ static void check_walk(struct backing_test *bt, const struct use *use)
 	KUNIT_ASSERT_TRUE(bt->test, iommufd_backing_covers(backing, use->first,
 							   use->npages));
 	iommufd_backing_for_each_run(&walk, backing, use->first, use->npages)
-		for (i = 0; i < walk.run.npages; i++)
+		for (i = 0; i < walk.it.run.npages; i++)
 			KUNIT_ASSERT_EQ(bt->test, pfn_of(page++),
-					walk.run.pfn + i);
+					walk.it.run.pfn + i);
 	KUNIT_ASSERT_EQ(bt->test, use->first + use->npages, page);
 }
 

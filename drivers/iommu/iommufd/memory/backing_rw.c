@@ -91,7 +91,7 @@ static bool rw_pinned(struct rw_cursor *rw)
 			return false;
 	}
 	iommufd_backing_for_each_run(&walk, backing, first, npages)
-		copy_run(rw, &walk.run);
+		copy_run(rw, &walk.it.run);
 	return true;
 }
 

@@ -14,17 +14,14 @@
 #include "segments.h"
 
 /* Start on the part of the range that lies in walk->segment; it has page @first. */
-static bool walk_segment(struct iommufd_backing_walk *walk, unsigned long first)
+static bool enter_segment(struct iommufd_backing_walk *walk, unsigned long first)
 {
 	struct iommufd_segment *segment = walk->segment;
 	unsigned long npages = min(walk->left, segment_end(segment) - first);
 
 	walk->left -= npages;
-	if (!pfn_runs_first(&walk->it, &segment->runs, first - segment->first,
-			    npages))
-		return false;
-	walk->run = walk->it.run;
-	return true;
+	return pfn_runs_first(&walk->it, &segment->runs, first - segment->first,
+			      npages);
 }
 
 /**
@@ -35,7 +32,7 @@ static bool walk_segment(struct iommufd_backing_walk *walk, unsigned long first)
  * @npages: number of pages; the caller holds a use of them
  *
  * Context: @backing->lock held, until the walk has ended.
- * Return: true with @walk->run set; false when the pages are not pinned, which is a
+ * Return: true with @walk->it.run set; false when the pages are not pinned, which is a
  * bug of the caller.
  */
 bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
@@ -49,32 +46,28 @@ bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
 	walk->left = npages;
 	if (backing->in_segments) {
 		walk->segment = segments_find(&backing->segments, first);
-		return walk_segment(walk, first);
+		return enter_segment(walk, first);
 	}
 	walk->left = 0;
-	if (!pfn_runs_first(&walk->it, &backing->whole_runs, first, npages))
-		return false;
-	walk->run = walk->it.run;
-	return true;
+	return pfn_runs_first(&walk->it, &backing->whole_runs, first, npages);
 }
 
 /**
- * iommufd_backing_walk_next - go on to the next run
- * @walk: position
+ * iommufd_backing_walk_segment - go on to the next segment of a range
+ * @walk: position, at the end of a segment
+ *
+ * For iommufd_backing_walk_next(), which goes on to the next run and is inline
+ * because it is called for each page of scattered memory.
  *
  * Context: the backing's lock has been held since iommufd_backing_walk_first().
- * Return: true with @walk->run set; false at the end of the range.
+ * Return: true when the walk stands on a run; false at the end of the range.
  */
-bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk)
+bool iommufd_backing_walk_segment(struct iommufd_backing_walk *walk)
 {
-	if (pfn_runs_next(&walk->it)) {
-		walk->run = walk->it.run;
-		return true;
-	}
 	if (!walk->left)
 		return false;
 	walk->segment = segments_next(walk->segment);
-	return walk_segment(walk, walk->segment->first);
+	return enter_segment(walk, walk->segment->first);
 }
 
 /**
@@ -95,8 +88,8 @@ void iommufd_backing_fill_pages(struct iommufd_backing *backing,
 
 	guard(mutex)(&backing->lock);
 	iommufd_backing_for_each_run(&walk, backing, first, npages)
-		for (i = 0; i < walk.run.npages; i++)
-			*out++ = pfn_to_page(walk.run.pfn + i);
+		for (i = 0; i < walk.it.run.npages; i++)
+			*out++ = pfn_to_page(walk.it.run.pfn + i);
 }
 
 /**

@@ -26,67 +26,79 @@
 #include "area.h"
 #include "domain_map.h"
 
-/**
- * struct piece - physically contiguous bytes that wait to be mapped
- * @iova: where they go
- * @phys: where they are
- * @length: how many; 0 when nothing waits
- */
-struct piece {
-	unsigned long iova;
-	phys_addr_t phys;
-	unsigned long length;
-};
-
-static int piece_map(const struct domain_mapping *to, struct piece *piece,
-		     int prot)
+/* map_piece(), for a domain that may use small pages only. */
+static noinline int map_limited(const struct domain_mapping *to,
+				unsigned long *iova, phys_addr_t phys,
+				unsigned long length, int prot)
 {
-	while (piece->length) {
-		unsigned long length = piece->length;
+	while (length) {
+		unsigned long room = to->max_piece - (*iova & (to->max_piece - 1));
+		unsigned long n = min(length, room);
 		int rc;
 
-		if (to->max_piece)
-			length = min(length, to->max_piece -
-				     (piece->iova & (to->max_piece - 1)));
-		rc = iommufd_domain_map_nosync(to->domain, piece->iova,
-					       piece->phys, length, prot,
+		rc = iommufd_domain_map_nosync(to->domain, *iova, phys, n, prot,
 					       GFP_KERNEL_ACCOUNT);
 		if (rc)
 			return rc;
-		piece->iova += length;
-		piece->phys += length;
-		piece->length -= length;
+		*iova += n;
+		phys += n;
+		length -= n;
 	}
 	return 0;
 }
 
-/* Map all runs; piece->iova is what was reached. */
+/*
+ * Map contiguous bytes, not none, at *@iova, which is moved behind what was mapped.
+ * Called for each page of scattered memory.
+ */
+static __always_inline int map_piece(const struct domain_mapping *to,
+				     unsigned long *iova, phys_addr_t phys,
+				     unsigned long length, int prot)
+{
+	int rc;
+
+	if (unlikely(to->max_piece))
+		return map_limited(to, iova, phys, length, prot);
+	rc = iommufd_domain_map_nosync(to->domain, *iova, phys, length, prot,
+				       GFP_KERNEL_ACCOUNT);
+	if (!rc)
+		*iova += length;
+	return rc;
+}
+
+/*
+ * Map all runs; *@iova is moved on to what was reached.  The neighbours that the walk
+ * does not merge, at the borders of segments, wait for each other here.
+ */
 static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
-		    struct piece *piece)
+		    unsigned long *iova)
 {
 	unsigned long skip = offset_in_page(area->offset);
 	unsigned long left = area_length(area);
 	struct iommufd_backing_walk walk;
+	unsigned long waiting = 0;
+	phys_addr_t phys = 0;
 	int rc;
 
 	iommufd_backing_for_each_run(&walk, area->backing,
 				     area_first_page(area), area_npages(area)) {
-		phys_addr_t phys = PFN_PHYS(walk.run.pfn) + skip;
+		phys_addr_t next = PFN_PHYS(walk.it.run.pfn) + skip;
 		unsigned long length;
 
-		length = min(left, (walk.run.npages << PAGE_SHIFT) - skip);
-		if (piece->length && piece->phys + piece->length != phys) {
-			rc = piece_map(to, piece, area->prot);
+		length = min(left, (walk.it.run.npages << PAGE_SHIFT) - skip);
+		skip = 0;
+		left -= length;
+		if (waiting && phys + waiting != next) {
+			rc = map_piece(to, iova, phys, waiting, area->prot);
 			if (rc)
 				return rc;
+			waiting = 0;
 		}
-		if (!piece->length)
-			piece->phys = phys;
-		piece->length += length;
-		left -= length;
-		skip = 0;
+		if (!waiting)
+			phys = next;
+		waiting += length;
 	}
-	return piece_map(to, piece, area->prot);
+	return map_piece(to, iova, phys, waiting, area->prot);
 }
 
 /**
@@ -102,21 +114,21 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
  */
 int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 {
-	struct piece piece = { .iova = area->node.span.first };
+	unsigned long iova = area->node.span.first;
 	unsigned long done;
 	int rc;
 
 	scoped_guard(mutex, &area->backing->lock)
-		rc = map_runs(to, area, &piece);
+		rc = map_runs(to, area, &iova);
 	if (!rc)
 		return 0;
 
-	done = piece.iova - area->node.span.first;
+	done = iova - area->node.span.first;
 	if (done)
 		iommu_unmap(to->domain, area->node.span.first, done);
 	return iommufd_refuse(to->log, rc, WHY_DRIVER,
 			      "IOMMU driver could not map iova 0x%lx (%lu bytes of 0x%lx-0x%lx done)",
-			      piece.iova, done, area->node.span.first,
+			      iova, done, area->node.span.first,
 			      area->node.span.last);
 }
 

@@ -8,8 +8,10 @@ VM_CPUS=${VM_CPUS:-2}
 # Devices by name, in this order, each behind a root port of its own but for
 # edu, which is a conventional PCI device of the root complex.
 VM_DEVICES=${VM_DEVICES:-nvme edu}
-# Arguments of intel-iommu, or "none" for a machine without an IOMMU.
-VM_IOMMU=${VM_IOMMU:-intremap=on,caching-mode=off}
+# Arguments of intel-iommu, or "none" for a machine without an IOMMU.  With eim
+# the CPUs use the x2APIC: a timer that is set through the MMIO of the APIC got
+# lost now and then under TCG with two CPUs, and the guest slept for ever.
+VM_IOMMU=${VM_IOMMU:-intremap=on,eim=on,caching-mode=off}
 
 # device NAME SLOT DISK: QEMU's arguments for one device, a line each.
 machine_device() {

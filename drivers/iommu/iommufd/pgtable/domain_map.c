@@ -20,17 +20,32 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd_report.h>
+#include <linux/sched/signal.h>
 
 #include "../domain_sync.h"
 #include "../memory/backing.h"
 #include "area.h"
 #include "domain_map.h"
 
+/* Pieces between two looks at the scheduler; there can be hundreds of millions. */
+#define PIECES_AT_A_TIME 1024
+
+/* After each piece: -EINTR when the caller is being killed. */
+static __always_inline int breathe(unsigned int *npieces)
+{
+	if (likely(++*npieces % PIECES_AT_A_TIME))
+		return 0;
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 /* map_piece(), for a domain that may use small pages only. */
 static noinline int map_limited(const struct domain_mapping *to,
 				unsigned long *iova, phys_addr_t phys,
 				unsigned long length, int prot)
 {
+	unsigned int npieces = 0;
+
 	while (length) {
 		unsigned long room = to->max_piece - (*iova & (to->max_piece - 1));
 		unsigned long n = min(length, room);
@@ -43,6 +58,9 @@ static noinline int map_limited(const struct domain_mapping *to,
 		*iova += n;
 		phys += n;
 		length -= n;
+		rc = breathe(&npieces);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -77,6 +95,7 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
 	unsigned long left = area_length(area);
 	struct iommufd_backing_walk walk;
 	unsigned long waiting = 0;
+	unsigned int npieces = 0;
 	phys_addr_t phys = 0;
 	int rc;
 
@@ -89,7 +108,8 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
 		skip = 0;
 		left -= length;
 		if (waiting && phys + waiting != next) {
-			rc = map_piece(to, iova, phys, waiting, area->prot);
+			rc = map_piece(to, iova, phys, waiting, area->prot) ?:
+			     breathe(&npieces);
 			if (rc)
 				return rc;
 			waiting = 0;
@@ -109,8 +129,8 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
  * The hardware may not know before domain_map_sync().
  *
  * Context: may sleep.  Takes the backing's mutex.
- * Return: 0; a driver's errno with the reason noted, then nothing of the area is in
- * the domain.
+ * Return: 0; a driver's errno with the reason noted, or -EINTR when the caller is being
+ * killed; then nothing of the area is in the domain.
  */
 int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 {
@@ -126,6 +146,8 @@ int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 	done = iova - area->node.span.first;
 	if (done)
 		iommu_unmap(to->domain, area->node.span.first, done);
+	if (rc == -EINTR)
+		return rc;
 	return iommufd_refuse(to->log, rc, WHY_DRIVER,
 			      "IOMMU driver could not map iova 0x%lx (%lu bytes of 0x%lx-0x%lx done)",
 			      iova, done, area->node.span.first,

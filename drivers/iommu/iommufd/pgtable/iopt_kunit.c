@@ -628,6 +628,109 @@ static void unmap_asks_access(struct kunit *test)
 	fixture_exit(fix);
 }
 
+/* More single-page areas than an unmap has rounds for one of them. */
+#define MANY_AREAS 150
+
+struct eager_access {
+	struct iopt_access access;
+	struct fixture *fix;
+};
+
+static void eager_access_unmap(struct iopt_access *access, unsigned long iova,
+			       unsigned long length)
+{
+	struct eager_access *me = container_of(access, struct eager_access, access);
+
+	iopt_access_unpin(&me->fix->iopt, iova, length);
+}
+
+static const struct iopt_access_ops eager_access_ops = {
+	.tryget = test_access_tryget,
+	.put = test_access_put,
+	.unmap = eager_access_unmap,
+};
+
+/* Any number of pinned areas can go at once, and a refused unmap closes none. */
+static void unmap_many_pinned(struct kunit *test)
+{
+	struct fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	struct eager_access access = {
+		.access = { .ops = &eager_access_ops, .alignment = PAGE_SIZE },
+		.fix = fix,
+	};
+	struct iopt_slice slice;
+	struct iova_span span;
+	unsigned long bytes;
+	struct page *page;
+	LIST_HEAD(slices);
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	kunit_attach_mm();
+	fixture_init(test, fix, 0);
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->iopt, &access.access));
+	for (unsigned int i = 0; i <= MANY_AREAS; i++) {
+		struct iopt_map_request rq = {
+			.slices = &slices,
+			.iova = SPACE_BASE + i * PAGE_SIZE,
+			.length = i < MANY_AREAS ? PAGE_SIZE : 2 * PAGE_SIZE,
+			.prot = IOMMU_READ,
+			.fixed = true,
+		};
+
+		slice = (struct iopt_slice){
+			.backing = &fix->backings[0]->backing,
+			.offset = i % 8 * PAGE_SIZE,
+			.length = rq.length,
+		};
+		INIT_LIST_HEAD(&slices);
+		list_add(&slice.item, &slices);
+		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->iopt, &rq));
+		if (i < MANY_AREAS)
+			KUNIT_ASSERT_EQ(test, 0,
+					iopt_access_pin(&fix->iopt, rq.iova,
+							PAGE_SIZE, &page, false));
+	}
+	/* Cuts the last area. */
+	span.first = SPACE_BASE;
+	span.last = SPACE_BASE + (MANY_AREAS + 1) * PAGE_SIZE - 1;
+	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(&fix->iopt, &span, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(&fix->iopt, SPACE_BASE, PAGE_SIZE,
+						 &page, false));
+	iopt_access_unpin(&fix->iopt, SPACE_BASE, PAGE_SIZE);
+
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->iopt, &bytes));
+	KUNIT_EXPECT_EQ(test, bytes, (MANY_AREAS + 2) * PAGE_SIZE);
+	iopt_remove_access(&fix->iopt, &access.access);
+	fixture_exit(fix);
+}
+
+/* Several tables can be locked at once, in the one order that lockdep knows. */
+static void move_locks_many(struct kunit *test)
+{
+	struct iommufd_iopt *iopts;
+	struct rw_semaphore nest;
+	const unsigned int n = 40;
+	unsigned int i;
+
+	iopts = kunit_kcalloc(test, n, sizeof(*iopts), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, iopts);
+	init_rwsem(&nest);
+	for (i = 0; i < n; i++)
+		iopt_init(&iopts[i], NULL);
+	down_write(&nest);
+	for (i = 0; i < n; i++)
+		iopt_move_lock_domains(&iopts[i], &nest);
+	for (i = 0; i < n; i++)
+		iopt_move_lock_space(&iopts[i], &nest);
+	for (i = 0; i < n; i++)
+		iopt_move_commit(&iopts[i]);
+	while (i)
+		iopt_move_unlock(&iopts[--i]);
+	up_write(&nest);
+	for (i = 0; i < n; i++)
+		iopt_destroy(&iopts[i]);
+}
+
 /* An automatic place keeps the source's offset in its page, also when packed. */
 static void auto_iova_keeps_offset(struct kunit *test)
 {
@@ -663,6 +766,8 @@ static void auto_iova_keeps_offset(struct kunit *test)
 static struct kunit_case iopt_cases[] = {
 	KUNIT_CASE_SLOW(random_steps),
 	KUNIT_CASE(unmap_asks_access),
+	KUNIT_CASE(unmap_many_pinned),
+	KUNIT_CASE(move_locks_many),
 	KUNIT_CASE(auto_iova_keeps_offset),
 	{}
 };

@@ -214,8 +214,12 @@ static void switch_back(struct iommufd_attach_handle *spare,
 {
 	struct iommufd_device *idev = spare->idev;
 
-	if (!core_replace(spare, old, pasid))
+	if (!core_replace(spare, old, pasid)) {
+		/* An MSI that was set up since the switch is in the new one only. */
+		if (install_msi(old, idev, pasid))
+			dev_warn(idev->dev, "MSIs may be lost: they are not in the page table used before\n");
 		return;
+	}
 	kfree(spare);
 	dev_warn(idev->dev, "DMA is blocked: the IOMMU driver refuses the page table used before\n");
 	iommufd_hw_detach(old, idev, pasid);

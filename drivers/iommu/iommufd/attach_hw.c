@@ -156,6 +156,7 @@ static int prepare(struct iommufd_hw_pagetable *hwpt, struct iommufd_device *ide
 		if (rc)
 			return rc;
 	}
+	/* data_race: one that is set up right now is for finish(). */
 	if (!paging->in_iopt || data_race(bitmap_empty(needed, IOMMUFD_SW_MSI_MAX)))
 		return 0;
 	return install_msi(hwpt, idev, pasid);

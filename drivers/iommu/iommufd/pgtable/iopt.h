@@ -216,9 +216,9 @@ int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 
 /*
  * CHANGE_PROCESS.  lock_domains all tables (@nest, held for writing, orders them), then
- * lock_space all, prepare each, then commit or abort each (abort may be called on one whose prepare failed or
- * was not called), unlock all.  prepare: -EINVAL when an area's backing cannot move,
- * -ENOMEM.
+ * lock_space all, prepare each, then commit or abort each (abort may be called on one
+ * whose prepare failed or was not called), unlock all.  prepare: -EINVAL when an area's
+ * backing cannot move, -ENOMEM.
  */
 void iopt_move_lock_domains(struct iommufd_iopt *iopt, struct rw_semaphore *nest);
 void iopt_move_lock_space(struct iommufd_iopt *iopt, struct rw_semaphore *nest);

@@ -126,7 +126,9 @@ int main(int argc, char **argv)
 		any = true;
 	}
 	bench_rig_stop(&bench);
-	if (!any)
-		fail("no case has such a name; --list prints them");
+	if (!any) {
+		list_cases();
+		fail("no case has such a name, but these are there");
+	}
 	return EXIT_SUCCESS;
 }

@@ -6,7 +6,8 @@
 VM_MEMORY=${VM_MEMORY:-4G}
 VM_CPUS=${VM_CPUS:-2}
 # Devices by name, in this order, each behind a root port of its own but for
-# edu, which is a conventional PCI device of the root complex.
+# edu, which is a conventional PCI device of the root complex.  edupair is two of
+# them behind one bridge, which the IOMMU cannot tell apart.
 VM_DEVICES=${VM_DEVICES:-nvme edu}
 # Arguments of intel-iommu, or "none" for a machine without an IOMMU.  With eim
 # the CPUs use the x2APIC: a timer that is set through the MMIO of the APIC got
@@ -26,6 +27,12 @@ machine_device() {
 		;;
 	edu)
 		printf '%s\n' -device "edu,bus=pcie.0,addr=0x$2.0"
+		;;
+	edupair)
+		printf '%s\n' -device "$port" \
+			-device "pcie-pci-bridge,id=bridge$2,bus=port$2" \
+			-device "edu,bus=bridge$2,addr=0x1.0" \
+			-device "edu,bus=bridge$2,addr=0x2.0"
 		;;
 	igb | e1000e)
 		printf '%s\n' -device "$port" \
@@ -60,7 +67,7 @@ machine_ids() {
 	for name in $VM_DEVICES; do
 		case $name in
 		nvme) echo 1b36:0010 ;;
-		edu) echo 1234:11e8 ;;
+		edu | edupair) echo 1234:11e8 ;;
 		igb) echo 8086:10c9 ;;
 		e1000e) echo 8086:10d3 ;;
 		esac

@@ -129,12 +129,11 @@ static void failed_add_frees_the_chain(struct kunit *test)
 #define TRIGGER		VFIO_IRQ_SET_ACTION_TRIGGER
 
 static const struct irq_case {
-	struct vfio_irq_set hdr;
+	u32 hdr[5]; /* argsz, flags, index, start, count */
 	int num_irqs, num_types;
 	int rc;
 	size_t data_size;
 } irq_cases[] = {
-	/* argsz, flags, index, start, count */
 	{ { IRQ_HDR, NONE | TRIGGER, 0, 0, 4 }, 4, 1, 0, 0 },
 	{ { IRQ_HDR, NONE | TRIGGER, 0, 0, 0 }, 4, 1, 0, 0 },
 	{ { IRQ_HDR + 4, BOOL | TRIGGER, 2, 0, 4 }, 4, 3, 0, 4 },
@@ -160,7 +159,13 @@ static void irq_set_header(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(irq_cases); i++) {
 		const struct irq_case *c = &irq_cases[i];
-		struct vfio_irq_set hdr = c->hdr;
+		struct vfio_irq_set hdr = {
+			.argsz = c->hdr[0],
+			.flags = c->hdr[1],
+			.index = c->hdr[2],
+			.start = c->hdr[3],
+			.count = c->hdr[4],
+		};
 
 		size = 12345;
 		KUNIT_EXPECT_EQ_MSG(test, c->rc,

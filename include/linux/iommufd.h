@@ -344,9 +344,9 @@ struct iommufd_hw_queue {
  */
 struct iommufd_viommu_ops {
 	void (*destroy)(struct iommufd_viommu *viommu);
-	struct iommu_domain *(*alloc_domain_nested)(
-		struct iommufd_viommu *viommu, u32 flags,
-		const struct iommu_user_data *user_data);
+	struct iommu_domain *(*alloc_domain_nested)(struct iommufd_viommu *viommu,
+						    u32 flags,
+						    const struct iommu_user_data *user_data);
 	int (*cache_invalidate)(struct iommufd_viommu *viommu,
 				struct iommu_user_data_array *array);
 	const size_t vdevice_size;

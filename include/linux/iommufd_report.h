@@ -28,44 +28,40 @@ struct seq_file;
 #define IOMMUFD_LOG_TEXT 120
 
 /*
- * Stable names (X-macro: enum WHY_<NAME>, printed in lower case with dashes).
- * Append only.
+ * Codes of the reasons.  Each has a name for user space that never changes
+ * (report.c); append only.
  */
-#define IOMMUFD_WHY_LIST(X)                                                    \
-	X(UNSPECIFIED, "unspecified")                                          \
-	X(NO_OBJECT, "no-object")                                              \
-	X(BUSY, "busy")                                                        \
-	X(BAD_FLAGS, "bad-flags")                                              \
-	X(BAD_SIZE, "bad-size")                                                \
-	X(BAD_ARGUMENT, "bad-argument")                                        \
-	X(OVERFLOW, "overflow")                                                \
-	X(MISALIGNED, "misaligned")                                            \
-	X(RESERVED, "reserved")                                                \
-	X(OVERLAP, "overlap")                                                  \
-	X(NO_SPACE, "no-space")                                                \
-	X(HOLE, "hole")                                                        \
-	X(PARTIAL, "partial")                                                  \
-	X(IN_PROGRESS, "in-progress")                                          \
-	X(PERMISSION, "permission")                                            \
-	X(MEMLOCK, "memlock")                                                  \
-	X(NO_MEMORY, "no-memory")                                              \
-	X(FAULT, "fault")                                                      \
-	X(BAD_FILE, "bad-file")                                                \
-	X(SEALED, "sealed")                                                    \
-	X(NOT_SUPPORTED, "not-supported")                                      \
-	X(COHERENCY, "coherency")                                              \
-	X(UNSAFE_MSI, "unsafe-msi")                                            \
-	X(OWNED, "owned")                                                      \
-	X(GROUP, "group")                                                      \
-	X(NO_IOMMU, "no-iommu")                                                \
-	X(DRIVER, "driver")                                                    \
-	X(PROCESS_GONE, "process-gone")                                        \
-	X(DEADLOCK, "deadlock")
-
 enum iommufd_why {
-#define X(name, text) WHY_##name,
-	IOMMUFD_WHY_LIST(X)
-#undef X
+	WHY_UNSPECIFIED,
+	WHY_NO_OBJECT,
+	WHY_BUSY,
+	WHY_BAD_FLAGS,
+	WHY_BAD_SIZE,
+	WHY_BAD_ARGUMENT,
+	WHY_OVERFLOW,
+	WHY_MISALIGNED,
+	WHY_RESERVED,
+	WHY_OVERLAP,
+	WHY_NO_SPACE,
+	WHY_HOLE,
+	WHY_PARTIAL,
+	WHY_IN_PROGRESS,
+	WHY_PERMISSION,
+	WHY_MEMLOCK,
+	WHY_NO_MEMORY,
+	WHY_FAULT,
+	WHY_BAD_FILE,
+	WHY_SEALED,
+	WHY_NOT_SUPPORTED,
+	WHY_COHERENCY,
+	WHY_UNSAFE_MSI,
+	WHY_OWNED,
+	WHY_GROUP,
+	WHY_NO_IOMMU,
+	WHY_DRIVER,
+	WHY_PROCESS_GONE,
+	WHY_DEADLOCK,
+	WHY_NUM, /* number of codes, none itself */
 };
 
 /**

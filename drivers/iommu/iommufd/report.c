@@ -21,11 +21,36 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-/* By code: the list is in the order of the enum. */
-static const char *const why_names[] = {
-#define X(name, text) text,
-	IOMMUFD_WHY_LIST(X)
-#undef X
+static const char *const why_names[WHY_NUM] = {
+	[WHY_UNSPECIFIED] = "unspecified",
+	[WHY_NO_OBJECT] = "no-object",
+	[WHY_BUSY] = "busy",
+	[WHY_BAD_FLAGS] = "bad-flags",
+	[WHY_BAD_SIZE] = "bad-size",
+	[WHY_BAD_ARGUMENT] = "bad-argument",
+	[WHY_OVERFLOW] = "overflow",
+	[WHY_MISALIGNED] = "misaligned",
+	[WHY_RESERVED] = "reserved",
+	[WHY_OVERLAP] = "overlap",
+	[WHY_NO_SPACE] = "no-space",
+	[WHY_HOLE] = "hole",
+	[WHY_PARTIAL] = "partial",
+	[WHY_IN_PROGRESS] = "in-progress",
+	[WHY_PERMISSION] = "permission",
+	[WHY_MEMLOCK] = "memlock",
+	[WHY_NO_MEMORY] = "no-memory",
+	[WHY_FAULT] = "fault",
+	[WHY_BAD_FILE] = "bad-file",
+	[WHY_SEALED] = "sealed",
+	[WHY_NOT_SUPPORTED] = "not-supported",
+	[WHY_COHERENCY] = "coherency",
+	[WHY_UNSAFE_MSI] = "unsafe-msi",
+	[WHY_OWNED] = "owned",
+	[WHY_GROUP] = "group",
+	[WHY_NO_IOMMU] = "no-iommu",
+	[WHY_DRIVER] = "driver",
+	[WHY_PROCESS_GONE] = "process-gone",
+	[WHY_DEADLOCK] = "deadlock",
 };
 
 /**
@@ -36,7 +61,7 @@ static const char *const why_names[] = {
  */
 const char *iommufd_why_name(enum iommufd_why why)
 {
-	if (why >= ARRAY_SIZE(why_names))
+	if (why >= WHY_NUM)
 		why = WHY_UNSPECIFIED;
 	return why_names[why];
 }

@@ -320,7 +320,7 @@ static void check_pins(struct fixture *fix)
 
 /* Length of the free stretch from @at, at most @max. */
 static unsigned int free_stretch(struct fixture *fix, unsigned int at,
-			       unsigned int max)
+				 unsigned int max)
 {
 	unsigned int n = 0;
 
@@ -776,4 +776,5 @@ static struct kunit_suite iopt_suite = {
 	.name = "iommufd_iopt",
 	.test_cases = iopt_cases,
 };
+
 kunit_test_suite(iopt_suite);

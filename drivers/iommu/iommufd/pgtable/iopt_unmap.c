@@ -212,7 +212,8 @@ int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
  * @iopt: table
  * @unmapped: bytes removed
  *
- * As iopt_unmap() of the whole space, but an empty table is a success.
+ * Context: as iopt_unmap().
+ * Return: as iopt_unmap() of the whole space, but an empty table is a success.
  */
 int iopt_unmap_all(struct iommufd_iopt *iopt, unsigned long *unmapped)
 {

@@ -56,8 +56,8 @@ static int find_pair(char a[PCI_BDF_SIZE], char b[PCI_BDF_SIZE])
 	for (i = 0; i < n; i++)
 		for (j = i + 1; j < n; j++)
 			if (pci_iommu_group(found[i]) == pci_iommu_group(found[j])) {
-				strcpy(a, found[i]);
-				strcpy(b, found[j]);
+				memcpy(a, found[i], PCI_BDF_SIZE);
+				memcpy(b, found[j], PCI_BDF_SIZE);
 				return 0;
 			}
 	return -ENODEV;

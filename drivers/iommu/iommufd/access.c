@@ -14,7 +14,8 @@
  * The driver is also asked when user space unmaps something.  That comes from the page
  * table, through the ops below, with a short reference on the access and nothing else
  * held; so iommufd_access_destroy() waits for it, and the driver must not call that from
- * its callback.
+ * its callback.  A call that makes the access leave has such a reference too, while the
+ * lock is dropped for the driver.
  *
  * Locks: &iommufd_access.lock, outside all locks of the page table.
  */
@@ -262,8 +263,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_attach, "IOMMUFD");
  */
 int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id)
 {
-	int rc = with_ioas(access, ioas_id, replace_locked);
+	int rc;
 
+	if (!iommufd_object_tryget(&access->obj))
+		return -EBUSY;
+	rc = with_ioas(access, ioas_id, replace_locked);
+	iommufd_object_put(&access->ictx->objects, &access->obj);
 	iommufd_report_result(&access->ictx->log, "ACCESS_REPLACE", rc);
 	return rc;
 }
@@ -277,9 +282,13 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, "IOMMUFD");
  */
 void iommufd_access_detach(struct iommufd_access *access)
 {
-	guard(rwsem_write)(&access->lock);
-	if (access->current_link && !access->leaving)
-		leave(access, NULL);
+	/* A destroy that finds somebody else leaving waits for this reference. */
+	if (!iommufd_object_tryget(&access->obj))
+		return;
+	scoped_guard(rwsem_write, &access->lock)
+		if (access->current_link && !access->leaving)
+			leave(access, NULL);
+	iommufd_object_put(&access->ictx->objects, &access->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
 

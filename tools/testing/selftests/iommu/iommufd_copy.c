@@ -307,6 +307,27 @@ TEST_F(copy, within_one_space)
 	EXPECT_TRUE(nothing_arrived(self));
 }
 
+/* A result that cannot be written leaves the mapping. */
+TEST_F(copy, result_cannot_be_written)
+{
+	struct iommu_ioas_copy *copy = (void *)st_memory(st_page);
+
+	ASSERT_EQ(0, st_map_at(self->fd, self->src, self->memory, st_page, SRC));
+	*copy = (struct iommu_ioas_copy){
+		.size = sizeof(*copy),
+		.flags = ST_RW | ST_FIXED,
+		.dst_ioas_id = self->dst,
+		.src_ioas_id = self->src,
+		.length = st_page,
+		.dst_iova = DST,
+		.src_iova = SRC,
+	};
+	ASSERT_EQ(0, mprotect(copy, st_page, PROT_READ));
+	EXPECT_EQ(-EFAULT, st_call(self->fd, IOMMU_IOAS_COPY, copy));
+	EXPECT_EQ(0, st_unmap(self->fd, self->dst, DST, st_page));
+	EXPECT_EQ(0, munmap(copy, st_page));
+}
+
 /* However many spaces show a page, it is pinned and counted once. */
 TEST_F(copy, pinned_once)
 {

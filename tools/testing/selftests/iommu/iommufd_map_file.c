@@ -300,6 +300,25 @@ TEST_F(map_file, outlives_descriptor_and_mapping)
 	EXPECT_TRUE(unchanged(self));
 }
 
+/* A result that cannot be written leaves the mapping. */
+TEST_F(map_file, result_cannot_be_written)
+{
+	struct iommu_ioas_map_file *map = (void *)st_memory(st_page);
+
+	*map = (struct iommu_ioas_map_file){
+		.size = sizeof(*map),
+		.flags = ST_RW | ST_FIXED,
+		.ioas_id = self->ioas,
+		.fd = self->memfd,
+		.length = st_page,
+		.iova = ST_IOVA,
+	};
+	ASSERT_EQ(0, mprotect(map, st_page, PROT_READ));
+	EXPECT_EQ(-EFAULT, st_call(self->fd, IOMMU_IOAS_MAP_FILE, map));
+	EXPECT_EQ(0, st_unmap(self->fd, self->ioas, ST_IOVA, st_page));
+	EXPECT_EQ(0, munmap(map, st_page));
+}
+
 TEST_F(map_file, huge_pages)
 {
 	int file = st_memfd(2 * ST_HUGE, MFD_HUGETLB);

@@ -17,6 +17,8 @@
  * may destroy a page table.
  */
 #include <linux/iommu.h>
+#include <linux/pci-ats.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 
 #include "../iommu-priv.h"
@@ -92,6 +94,25 @@ static int check_driver(struct iommufd_device *idev,
 			      hwpt->obj.id, dev_name(idev->dev));
 }
 
+/*
+ * The page requests of all functions share one queue in the physical function, so one of
+ * them could use up the room of the others.
+ */
+static int check_fault(struct iommufd_device *idev,
+		       const struct iommufd_hw_pagetable *hwpt)
+{
+	struct pci_dev *pdev;
+
+	if (!hwpt->fault || !dev_is_pci(idev->dev))
+		return 0;
+	pdev = to_pci_dev(idev->dev);
+	if (!pdev->is_virtfn || !pci_pri_supported(pdev))
+		return 0;
+	return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_NOT_SUPPORTED,
+			      "%s shares its page requests with other functions, page table %u delivers them",
+			      dev_name(idev->dev), hwpt->obj.id);
+}
+
 /* Do page table and device go together, whatever the rest of the group does? */
 static int check_suits(struct iommufd_device *idev, ioasid_t pasid,
 		       struct iommufd_hw_pagetable *hwpt)
@@ -99,6 +120,9 @@ static int check_suits(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	rc = check_driver(idev, hwpt);
+	if (rc)
+		return rc;
+	rc = check_fault(idev, hwpt);
 	if (rc)
 		return rc;
 	rc = check_pasid(idev, pasid, hwpt);

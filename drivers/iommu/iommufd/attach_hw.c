@@ -12,7 +12,7 @@
  * Before a device comes in, the page table shows its IOAS and has the interrupt pages
  * that the group's devices use already, where the domain is complete by then.
  *
- * Locks: the group's lock is held by all callers.
+ * Locks: the group's lock is held by all callers; that of a fault queue is taken under it.
  */
 #include <linux/iommu.h>
 #include <linux/slab.h>
@@ -21,6 +21,7 @@
 #include "attach_hw.h"
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
 
@@ -46,6 +47,14 @@ static struct iommufd_attach_handle *handle_find(struct iommufd_group *igroup,
 	if (IS_ERR(raw))
 		return NULL;
 	return container_of(raw, struct iommufd_attach_handle, handle);
+}
+
+/* The core does not know the handle any more: nothing new comes through it. */
+static void handle_end(struct iommufd_attach_handle *handle,
+		       const struct iommufd_hw_pagetable *hwpt)
+{
+	iommufd_fault_end_attachment(hwpt->fault, handle);
+	kfree(handle);
 }
 
 /* The errno is the driver's: told, and passed on. */
@@ -75,8 +84,9 @@ static int core_attach(struct iommufd_attach_handle *handle,
 	return note_driver(rc, hwpt, idev, pasid);
 }
 
-/* The same; frees the handle that the core had before. */
+/* The same; ends the handle of @from that the core had before. */
 static int core_replace(struct iommufd_attach_handle *handle,
+			const struct iommufd_hw_pagetable *from,
 			struct iommufd_hw_pagetable *hwpt, ioasid_t pasid)
 {
 	struct iommufd_attach_handle *old = handle_find(handle->igroup, pasid);
@@ -89,8 +99,8 @@ static int core_replace(struct iommufd_attach_handle *handle,
 					   &handle->handle) :
 		iommu_replace_device_pasid(domain, idev->dev, pasid,
 					   &handle->handle);
-	if (!rc)
-		kfree(old);
+	if (!rc && old)
+		handle_end(old, from);
 	return note_driver(rc, hwpt, idev, pasid);
 }
 
@@ -211,11 +221,12 @@ int iommufd_hw_attach(struct iommufd_hw_pagetable *hwpt,
  * driver that does not even take the old one again leaves the group blocked.
  */
 static void switch_back(struct iommufd_attach_handle *spare,
+			struct iommufd_hw_pagetable *hwpt,
 			struct iommufd_hw_pagetable *old, ioasid_t pasid)
 {
 	struct iommufd_device *idev = spare->idev;
 
-	if (!core_replace(spare, old, pasid)) {
+	if (!core_replace(spare, hwpt, old, pasid)) {
 		/* An MSI that was set up since the switch is in the new one only. */
 		if (install_msi(old, idev, pasid))
 			dev_warn(idev->dev, "MSIs may be lost: they are not in the page table used before\n");
@@ -223,7 +234,7 @@ static void switch_back(struct iommufd_attach_handle *spare,
 	}
 	kfree(spare);
 	dev_warn(idev->dev, "DMA is blocked: the IOMMU driver refuses the page table used before\n");
-	iommufd_hw_detach(old, idev, pasid);
+	iommufd_hw_detach(hwpt, idev, pasid);
 }
 
 /**
@@ -253,13 +264,13 @@ int iommufd_hw_replace(struct iommufd_hw_pagetable *old,
 	rc = prepare(hwpt, idev, pasid);
 	if (rc)
 		return rc;
-	rc = core_replace(handle, hwpt, pasid);
+	rc = core_replace(handle, old, hwpt, pasid);
 	if (rc)
 		return rc;
 	retain_and_null_ptr(handle);
 	rc = finish(hwpt, idev, pasid);
 	if (rc)
-		switch_back(no_free_ptr(spare), old, pasid);
+		switch_back(no_free_ptr(spare), hwpt, old, pasid);
 	return rc;
 }
 
@@ -284,7 +295,7 @@ void iommufd_hw_detach(struct iommufd_hw_pagetable *hwpt,
 		iommu_detach_group_handle(hwpt->domain, idev->igroup->group);
 	else
 		iommu_detach_device_pasid(hwpt->domain, idev->dev, pasid);
-	kfree(handle);
+	handle_end(handle, hwpt);
 }
 
 /**

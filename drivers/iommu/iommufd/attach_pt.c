@@ -8,7 +8,8 @@
  * tables: the first that suits the device, and a new one if none does.
  *
  * Locks: the IOAS's mutex is held while an automatic page table is looked for, tried and
- * made, so that two devices do not make one each; the group's lock is taken under it.
+ * made, so that two devices do not make one each, and while a page table that only its
+ * first device completes is attached; the group's lock is taken under it.
  */
 #include <linux/iommu.h>
 #include <linux/module.h>
@@ -109,13 +110,25 @@ static int attach_to_ioas(struct attach_op *op, struct iommufd_ioas *ioas)
 	return try_new(op, ioas);
 }
 
+/* One that is filled when its first device comes in must be filled by one call only. */
+static int attach_to_paging(struct attach_op *op, struct iommufd_hwpt_paging *paging)
+{
+	if (iommufd_hwpt_complete_at_alloc(&paging->common))
+		return try_hwpt(op, &paging->common);
+	guard(mutex)(&paging->ioas->mutex);
+	return try_hwpt(op, &paging->common);
+}
+
 static int attach_to_object(struct attach_op *op, struct iommufd_object *obj)
 {
+	struct iommufd_hw_pagetable *hwpt =
+		container_of(obj, struct iommufd_hw_pagetable, obj);
+
 	switch (obj->type) {
 	case IOMMUFD_OBJ_HWPT_PAGING:
+		return attach_to_paging(op, iommufd_hwpt_to_paging(hwpt));
 	case IOMMUFD_OBJ_HWPT_NESTED:
-		return try_hwpt(op, container_of(obj, struct iommufd_hw_pagetable,
-						 obj));
+		return try_hwpt(op, hwpt);
 	case IOMMUFD_OBJ_IOAS:
 		return attach_to_ioas(op, container_of(obj, struct iommufd_ioas,
 						       obj));

@@ -2,12 +2,13 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Paging HWPTs: an IOMMU domain that shows an IOAS, here those that attaching a device
- * to an IOAS makes and that go with their last attachment.
+ * Paging HWPTs: an IOMMU domain that shows an IOAS.  Attaching a device to an IOAS makes
+ * automatic ones, which go with their last attachment; IOMMU_HWPT_ALLOC makes those that
+ * user space names and destroys itself, and that no attach to the IOAS ever picks.
  *
  * Some drivers know the format of a domain only when the first device is attached.  So
- * a new HWPT is empty; attach.c has it filled before it lets a device in where the
- * domain is complete by then, and else right after.
+ * a new HWPT is empty.  It is filled before anybody can attach to it where the domain is
+ * complete by then, and else by attach_hw.c right after its first device came in.
  *
  * Locks: the IOAS's mutex protects its list of HWPTs; the domain itself is protected by
  * the page table (iopt.h) and the IOMMU driver.
@@ -16,12 +17,42 @@
 
 #include "../iommu-priv.h"
 #include "device.h"
+#include "fault.h"
 #include "hwpt.h"
 #include "ioas.h"
 
 static struct iommufd_hwpt_paging *paging_of(struct iommufd_object *obj)
 {
 	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
+}
+
+/**
+ * iommufd_hwpt_free_domain - the end that all HWPTs have in common
+ * @hwpt: attached to nothing; empty, or half made
+ *
+ * Context: may sleep.
+ */
+void iommufd_hwpt_free_domain(struct iommufd_hw_pagetable *hwpt)
+{
+	if (hwpt->domain)
+		iommu_domain_free(hwpt->domain);
+	if (hwpt->fault)
+		iommufd_object_release(&hwpt->fault->obj);
+}
+
+/**
+ * iommufd_hwpt_set_fault - let a fault queue have the page requests
+ * @hwpt: new, nobody knows it yet
+ * @fault: the queue; the caller holds a reference
+ *
+ * Context: any.
+ */
+void iommufd_hwpt_set_fault(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_fault *fault)
+{
+	iommufd_object_hold(&fault->obj);
+	hwpt->fault = fault;
+	hwpt->domain->iopf_handler = iommufd_fault_iopf_handler;
 }
 
 static void hwpt_paging_destroy(struct iommufd_object *obj)
@@ -36,8 +67,7 @@ static void hwpt_paging_destroy(struct iommufd_object *obj)
 	}
 	if (paging->in_iopt)
 		iopt_remove_domain(&ioas->iopt, &paging->entry);
-	if (paging->common.domain)
-		iommu_domain_free(paging->common.domain);
+	iommufd_hwpt_free_domain(&paging->common);
 	iommufd_object_release(&ioas->obj);
 }
 
@@ -67,21 +97,73 @@ static int enforce_coherency(struct iommufd_hwpt_paging *paging,
 	return 0;
 }
 
-static int alloc_domain(struct iommufd_hwpt_paging *paging,
-			struct iommufd_device *idev)
+/* Data of user space goes to the driver directly, the core's function takes none. */
+static struct iommu_domain *ask_driver(struct device *dev, u32 flags,
+				       const struct iommu_user_data *data)
 {
-	struct iommu_domain *domain = iommu_paging_domain_alloc(idev->dev);
+	const struct iommu_ops *ops = dev_iommu_ops(dev);
+	struct iommu_domain *domain;
 
+	if (!data)
+		return iommu_paging_domain_alloc_flags(dev, flags);
+	domain = ops->domain_alloc_paging_flags(dev, flags, data);
+	if (IS_ERR(domain))
+		return domain;
+	domain->type = IOMMU_DOMAIN_UNMANAGED;
+	domain->owner = ops;
+	if (!domain->ops)
+		domain->ops = ops->default_domain_ops;
+	return domain;
+}
+
+static int alloc_domain(struct iommufd_hwpt_paging *paging,
+			const struct iommufd_hwpt_args *args)
+{
+	struct device *dev = args->idev->dev;
+	struct iommu_domain *domain;
+
+	/* The fault queue is no business of the driver. */
+	domain = ask_driver(dev, args->flags & ~IOMMU_HWPT_FAULT_ID_VALID,
+			    args->data);
 	if (IS_ERR(domain))
 		return iommufd_refuse(&paging->ioas->ictx->log, PTR_ERR(domain),
 				      WHY_DRIVER,
-				      "the IOMMU driver of %s makes no page table",
-				      dev_name(idev->dev));
+				      "the IOMMU driver of %s makes no page table with flags 0x%x",
+				      dev_name(dev), args->flags);
 	domain->cookie_type = IOMMU_COOKIE_IOMMUFD;
 	domain->iommufd_hwpt = &paging->common;
 	paging->common.domain = domain;
 	paging->entry.domain = domain;
-	return enforce_coherency(paging, idev);
+	return enforce_coherency(paging, args->idev);
+}
+
+/*
+ * An empty HWPT with all the IOAS gives it.  What an automatic one has to ask of its
+ * driver is nothing.
+ */
+static struct iommufd_hwpt_paging *paging_new(struct iommufd_ioas *ioas,
+					      const struct iommufd_hwpt_args *args)
+{
+	struct iommufd_objects *objs = &ioas->ictx->objects;
+	struct iommufd_hwpt_paging *paging;
+	int rc;
+
+	paging = iommufd_object_new(objs, paging, IOMMUFD_OBJ_HWPT_PAGING,
+				    common.obj);
+	if (IS_ERR(paging))
+		return paging;
+	INIT_LIST_HEAD(&paging->item);
+	paging->common.ictx = ioas->ictx;
+	paging->common.pasid_compat = args->flags & IOMMU_HWPT_ALLOC_PASID;
+	paging->nest_parent = args->flags & IOMMU_HWPT_ALLOC_NEST_PARENT;
+	paging->ioas = ioas;
+	iommufd_object_hold(&ioas->obj);
+	rc = alloc_domain(paging, args);
+	if (rc) {
+		iommufd_object_abort_and_destroy(objs, &paging->common.obj);
+		return ERR_PTR(rc);
+	}
+	return paging;
 }
 
 /**
@@ -99,24 +181,13 @@ static int alloc_domain(struct iommufd_hwpt_paging *paging,
 struct iommufd_hwpt_paging *iommufd_hwpt_auto_new(struct iommufd_ioas *ioas,
 						  struct iommufd_device *idev)
 {
-	struct iommufd_objects *objs = &ioas->ictx->objects;
+	const struct iommufd_hwpt_args args = { .idev = idev };
 	struct iommufd_hwpt_paging *paging;
-	int rc;
 
 	lockdep_assert_held(&ioas->mutex);
-	paging = iommufd_object_new(objs, paging, IOMMUFD_OBJ_HWPT_PAGING,
-				    common.obj);
-	if (IS_ERR(paging))
-		return paging;
-	INIT_LIST_HEAD(&paging->item);
-	paging->auto_domain = true;
-	paging->ioas = ioas;
-	iommufd_object_hold(&ioas->obj);
-	rc = alloc_domain(paging, idev);
-	if (rc) {
-		iommufd_object_abort_and_destroy(objs, &paging->common.obj);
-		return ERR_PTR(rc);
-	}
+	paging = paging_new(ioas, &args);
+	if (!IS_ERR(paging))
+		paging->auto_domain = true;
 	return paging;
 }
 
@@ -158,6 +229,100 @@ int iommufd_hwpt_fill(struct iommufd_hwpt_paging *paging)
 	return rc;
 }
 
+#define PAGING_FLAGS                                                           \
+	(IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_DIRTY_TRACKING |      \
+	 IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
+
+static int check_paging_args(struct iommufd_log *log,
+			     const struct iommufd_hwpt_args *args)
+{
+	const u32 parent_with_faults = IOMMU_HWPT_ALLOC_NEST_PARENT |
+				       IOMMU_HWPT_FAULT_ID_VALID;
+	struct device *dev = args->idev->dev;
+
+	if (args->flags & ~PAGING_FLAGS)
+		return iommufd_refuse(log, -EOPNOTSUPP, WHY_BAD_FLAGS,
+				      "flags 0x%x are unknown or not for a table over an IOAS",
+				      args->flags & ~PAGING_FLAGS);
+	if ((args->flags || args->data) &&
+	    !dev_iommu_ops(dev)->domain_alloc_paging_flags)
+		return iommufd_refuse(log, -EOPNOTSUPP, WHY_NOT_SUPPORTED,
+				      "the IOMMU driver of %s takes neither flags nor data",
+				      dev_name(dev));
+	if ((args->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING) &&
+	    !device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING))
+		return iommufd_refuse(log, -EOPNOTSUPP, WHY_NOT_SUPPORTED,
+				      "the IOMMU of %s tracks no dirty pages",
+				      dev_name(dev));
+	if ((args->flags & parent_with_faults) == parent_with_faults)
+		return iommufd_refuse(log, -EOPNOTSUPP, WHY_BAD_FLAGS,
+				      "faults of nested translation go to the nested tables, not to their parent");
+	return 0;
+}
+
+/**
+ * iommufd_hwpt_paging_new - make the HWPT that user space asks for over an IOAS
+ * @ioas: the IOAS; the caller holds a reference
+ * @args: what is asked for
+ *
+ * It shows the IOAS already, unless its driver completes domains at the first attach
+ * only.  The caller publishes it by iommufd_hwpt_publish(), or ends it by
+ * iommufd_object_abort_and_destroy().
+ *
+ * Context: may sleep and fault.
+ * Return: the HWPT; an ERR_PTR: -EOPNOTSUPP flags or data that the driver or the device
+ * lack; -ENOMEM; -EBUSY no ID left; the errnos of iopt_add_domain(); what the IOMMU
+ * driver says.
+ */
+struct iommufd_hwpt_paging *
+iommufd_hwpt_paging_new(struct iommufd_ioas *ioas,
+			const struct iommufd_hwpt_args *args)
+{
+	struct iommufd_hwpt_paging *paging;
+	int rc;
+
+	rc = check_paging_args(&ioas->ictx->log, args);
+	if (rc)
+		return ERR_PTR(rc);
+	paging = paging_new(ioas, args);
+	if (IS_ERR(paging) || !iommufd_hwpt_complete_at_alloc(&paging->common))
+		return paging;
+	rc = iommufd_hwpt_fill(paging);
+	if (rc) {
+		iommufd_object_abort_and_destroy(&ioas->ictx->objects,
+						 &paging->common.obj);
+		return ERR_PTR(rc);
+	}
+	return paging;
+}
+
+/**
+ * iommufd_hwpt_publish - let lookups find a new HWPT
+ * @hwpt: complete; another thread may destroy it from now on
+ *
+ * Context: may sleep; takes the IOAS's mutex, unless the HWPT is nested.  Cannot fail.
+ */
+void iommufd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
+{
+	struct iommufd_objects *objs = &hwpt->ictx->objects;
+	struct iommufd_hwpt_paging *paging;
+	struct iommufd_ioas *ioas;
+
+	if (!iommufd_hwpt_is_paging(hwpt)) {
+		iommufd_object_finalize(objs, &hwpt->obj);
+		return;
+	}
+	paging = iommufd_hwpt_to_paging(hwpt);
+	ioas = paging->ioas;
+	/* Others may have destroyed the HWPT when the mutex is released. */
+	iommufd_object_hold(&ioas->obj);
+	scoped_guard(mutex, &ioas->mutex) {
+		list_add_tail(&paging->item, &ioas->hwpts);
+		iommufd_object_finalize(objs, &hwpt->obj);
+	}
+	iommufd_object_release(&ioas->obj);
+}
+
 /**
  * iommufd_hwpt_release - give the references of attachments back
  * @hwpt: page table
@@ -177,7 +342,7 @@ void iommufd_hwpt_release(struct iommufd_hw_pagetable *hwpt, unsigned int nrefs)
 	if (iommufd_hwpt_is_paging(hwpt)) {
 		paging = iommufd_hwpt_to_paging(hwpt);
 		if (paging->auto_domain) {
-			iommufd_object_put_and_try_destroy(&paging->ioas->ictx->objects,
+			iommufd_object_put_and_try_destroy(&hwpt->ictx->objects,
 							   &hwpt->obj);
 			return;
 		}

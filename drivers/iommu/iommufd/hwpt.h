@@ -12,6 +12,8 @@
 #include "sw_msi.h"
 
 struct iommu_domain;
+struct iommu_user_data;
+struct iommufd_ctx;
 struct iommufd_device;
 struct iommufd_fault;
 struct iommufd_ioas;
@@ -19,12 +21,14 @@ struct iommufd_ioas;
 /**
  * struct iommufd_hw_pagetable - what paging and nested HWPTs have in common
  * @obj: ID and lifetime
+ * @ictx: context
  * @pasid_compat: allocated with IOMMU_HWPT_ALLOC_PASID
- * @fault: fault queue, NULL if faults are not delivered to user space
+ * @fault: fault queue, NULL if faults are not delivered to user space; a long reference
  * @domain: the IOMMU domain; NULL only while the HWPT is made or unmade
  */
 struct iommufd_hw_pagetable {
 	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
 	bool pasid_compat;
 	struct iommufd_fault *fault;
 	struct iommu_domain *domain;
@@ -90,7 +94,36 @@ iommufd_hwpt_last_stage(struct iommufd_hw_pagetable *hwpt)
 		container_of(hwpt, struct iommufd_hwpt_nested, common)->parent;
 }
 
+/**
+ * struct iommufd_hwpt_args - what a new HWPT shall be like
+ * @idev: device whose IOMMU decides about the format; behind an IOMMU
+ * @flags: &enum iommufd_hwpt_alloc_flags
+ * @data: for the driver, of user space; NULL if there is none
+ */
+struct iommufd_hwpt_args {
+	struct iommufd_device *idev;
+	u32 flags;
+	const struct iommu_user_data *data;
+};
+
 extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
+extern const struct iommufd_object_ops iommufd_hwpt_nested_object_ops;
+
+struct iommufd_hwpt_paging *
+iommufd_hwpt_paging_new(struct iommufd_ioas *ioas,
+			const struct iommufd_hwpt_args *args);
+/* hwpt_nested.c */
+struct iommufd_hwpt_nested *
+iommufd_hwpt_nested_new(struct iommufd_hwpt_paging *parent,
+			const struct iommufd_hwpt_args *args);
+struct iommufd_hwpt_nested *
+iommufd_hwpt_viommu_nested_new(struct iommufd_viommu *viommu,
+			       const struct iommufd_hwpt_args *args);
+
+void iommufd_hwpt_set_fault(struct iommufd_hw_pagetable *hwpt,
+			    struct iommufd_fault *fault);
+void iommufd_hwpt_publish(struct iommufd_hw_pagetable *hwpt);
+void iommufd_hwpt_free_domain(struct iommufd_hw_pagetable *hwpt);
 
 struct iommufd_hwpt_paging *iommufd_hwpt_auto_new(struct iommufd_ioas *ioas,
 						  struct iommufd_device *idev);

@@ -29,6 +29,7 @@
 static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
 	[IOMMUFD_OBJ_HWPT_PAGING] = &iommufd_hwpt_paging_object_ops,
+	[IOMMUFD_OBJ_HWPT_NESTED] = &iommufd_hwpt_nested_object_ops,
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
 	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
 };
@@ -106,11 +107,11 @@ static const struct call calls[] = {
 	     out_fault_fd),
 	CALL(GET_HW_INFO, iommufd_call_get_hw_info, struct iommu_hw_info, __reserved),
 	CALL(HW_QUEUE_ALLOC, run_unsupported, struct iommu_hw_queue_alloc, length),
-	CALL(HWPT_ALLOC, run_unsupported, struct iommu_hwpt_alloc, __reserved),
+	CALL(HWPT_ALLOC, iommufd_call_hwpt_alloc, struct iommu_hwpt_alloc, __reserved),
 	CALL(HWPT_GET_DIRTY_BITMAP, run_unsupported,
 	     struct iommu_hwpt_get_dirty_bitmap, data),
-	CALL(HWPT_INVALIDATE, run_unsupported, struct iommu_hwpt_invalidate,
-	     __reserved),
+	CALL(HWPT_INVALIDATE, iommufd_call_hwpt_invalidate,
+	     struct iommu_hwpt_invalidate, __reserved),
 	CALL(HWPT_SET_DIRTY_TRACKING, run_unsupported,
 	     struct iommu_hwpt_set_dirty_tracking, __reserved),
 	CALL(IOAS_ALLOC, iommufd_call_ioas_alloc, struct iommu_ioas_alloc, out_ioas_id),

@@ -66,6 +66,10 @@ int iommufd_call_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd);
 int iommufd_call_option(struct iommufd_ucmd *ucmd);
 /* change_process.c */
 int iommufd_call_ioas_change_process(struct iommufd_ucmd *ucmd);
+/* hwpt_alloc.c */
+int iommufd_call_hwpt_alloc(struct iommufd_ucmd *ucmd);
+/* hwpt_invalidate.c */
+int iommufd_call_hwpt_invalidate(struct iommufd_ucmd *ucmd);
 /* hw_info.c */
 int iommufd_call_get_hw_info(struct iommufd_ucmd *ucmd);
 #endif

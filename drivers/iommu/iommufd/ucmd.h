@@ -72,4 +72,7 @@ int iommufd_call_hwpt_alloc(struct iommufd_ucmd *ucmd);
 int iommufd_call_hwpt_invalidate(struct iommufd_ucmd *ucmd);
 /* hw_info.c */
 int iommufd_call_get_hw_info(struct iommufd_ucmd *ucmd);
+/* hwpt_dirty.c */
+int iommufd_call_hwpt_set_dirty_tracking(struct iommufd_ucmd *ucmd);
+int iommufd_call_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd);
 #endif

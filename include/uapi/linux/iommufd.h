@@ -839,7 +839,8 @@ enum iommufd_hwpt_set_dirty_tracking_flags {
  * @__reserved: Pass 0
  *
  * Starts or stops recording which pages devices write. Starting forgets what
- * was recorded before.
+ * was recorded before; while pages are recorded it changes nothing. What was
+ * recorded can be read after stopping, too.
  *
  * - EOPNOTSUPP: unknown flag, @__reserved is not 0, or a table that was not
  *   made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING.
@@ -882,7 +883,10 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
  * first __u64 on. Bits are set and never cleared, so reports can be collected
  * in one bitmap. A unit below the IOMMU's own page size is allowed; then one
  * written page sets several bits. Parts of the range where nothing is mapped
- * are skipped.
+ * are skipped. A page of the IOMMU that the range cuts is reported and stays
+ * dirty, so ranges should be whole mappings.
+ *
+ * A call that fails loses nothing: what it made clean stands in the bitmap.
  *
  * - EOPNOTSUPP: unknown flag, @__reserved is not 0, or a table that was not
  *   made with IOMMU_HWPT_ALLOC_DIRTY_TRACKING.
@@ -890,7 +894,7 @@ enum iommufd_hwpt_get_dirty_bitmap_flags {
  * - EINVAL: @length is 0; @page_size is no power of two; the range is not
  *   aligned to it or to the alignment of the IOAS.
  * - EOVERFLOW: the range wraps.
- * - EFAULT: the bitmap is not writable.
+ * - EFAULT: the bitmap is not writable; every page stays dirty.
  */
 struct iommu_hwpt_get_dirty_bitmap {
 	__u32 size;

@@ -7,11 +7,18 @@
 #ifndef __IOMMUFD_PGTABLE_DOMAIN_MAP_H
 #define __IOMMUFD_PGTABLE_DOMAIN_MAP_H
 
+#include <linux/iommu.h>
+#include <linux/sizes.h>
 #include "../lib/span.h"
 
-struct iommu_domain;
 struct iommufd_area;
 struct iommufd_log;
+
+/*
+ * Largest page in a domain with dirty bits.  Some IOMMUs have much larger ones; a bit
+ * for so much memory says little.
+ */
+#define DOMAIN_DIRTY_MAX_PAGE SZ_1G
 
 /**
  * struct domain_mapping - how areas are mapped into a domain
@@ -25,6 +32,15 @@ struct domain_mapping {
 	unsigned long max_piece;
 	struct iommufd_log *log;
 };
+
+/* &domain_mapping.max_piece for a domain of a table with or without huge pages. */
+static inline unsigned long domain_max_piece(const struct iommu_domain *domain,
+					     bool huge_pages)
+{
+	if (!huge_pages)
+		return PAGE_SIZE;
+	return domain->dirty_ops ? DOMAIN_DIRTY_MAX_PAGE : 0;
+}
 
 int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area);
 int domain_map_sync(const struct domain_mapping *to,

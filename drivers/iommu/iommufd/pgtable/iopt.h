@@ -132,13 +132,25 @@ int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 int iopt_unmap_all(struct iommufd_iopt *iopt, unsigned long *unmapped);
 
 /**
+ * enum iopt_tracker - who follows the dirty bits of a domain, and clears them
+ * @IOPT_TRACKER_NONE: nobody; the IOMMU need not keep any
+ * @IOPT_TRACKER_OWNER: who added the domain, by iopt_dirty.h
+ */
+enum iopt_tracker {
+	IOPT_TRACKER_NONE,
+	IOPT_TRACKER_OWNER,
+};
+
+/**
  * struct iopt_domain - an IOMMU domain that shows the table
  * @item: in &iommufd_iopt.domains; private
  * @domain: the domain; set before iopt_add_domain()
+ * @tracker: written by one at a time, with the domains lock held
  */
 struct iopt_domain {
 	struct list_head item;
 	struct iommu_domain *domain;
+	enum iopt_tracker tracker;
 };
 
 /*

@@ -45,7 +45,7 @@ static int fill_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 {
 	const struct domain_mapping to = {
 		.domain = domain,
-		.max_piece = iopt->huge_pages ? 0 : PAGE_SIZE,
+		.max_piece = domain_max_piece(domain, iopt->huge_pages),
 		.log = iopt->log,
 	};
 	struct iova_span filled = { ULONG_MAX, 0 };

@@ -88,7 +88,7 @@ static int areas_to_domain(struct iommufd_iopt *iopt, struct iommufd_area *chain
 {
 	const struct domain_mapping to = {
 		.domain = domain,
-		.max_piece = iopt->huge_pages ? 0 : PAGE_SIZE,
+		.max_piece = domain_max_piece(domain, iopt->huge_pages),
 		.log = iopt->log,
 	};
 	int rc;

@@ -125,10 +125,17 @@ void iopt_slices_free(struct list_head *slices);
  * Unmap every area inside @span; checked whole before anything is undone.  -ENOENT:
  * no area, or one crosses a border; -EBUSY: an area is being mapped or unmapped, or is
  * locked; -EDEADLOCK: an access would not let go.  *@unmapped: bytes.
- * iopt_unmap_all(): the same for everything, an empty table is success.
+ * iopt_unmap_any(): the same, but that there is no area is success.
+ * iopt_unmap_begun(): every area that begins in @span, as far as it reaches; none if the
+ * first that @span meets begins before it.
+ * iopt_unmap_all(): everything, an empty table is success.
  */
 int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 	       unsigned long *unmapped);
+int iopt_unmap_any(struct iommufd_iopt *iopt, const struct iova_span *span,
+		   unsigned long *unmapped);
+int iopt_unmap_begun(struct iommufd_iopt *iopt, const struct iova_span *span,
+		     unsigned long *unmapped);
 int iopt_unmap_all(struct iommufd_iopt *iopt, unsigned long *unmapped);
 
 /**
@@ -179,6 +186,9 @@ int iopt_set_allowed(struct iommufd_iopt *iopt, const struct iova_span *spans,
 
 /* IOMMU_OPTION_HUGE_PAGES: off is -EINVAL with domains and areas, -EADDRINUSE misaligned. */
 int iopt_set_huge_pages(struct iommufd_iopt *iopt, bool on);
+
+/* Page sizes that every domain has; all bits without a domain. */
+unsigned long iopt_page_sizes(struct iommufd_iopt *iopt);
 
 /* In-kernel accesses. */
 

@@ -230,3 +230,21 @@ int iopt_set_huge_pages(struct iommufd_iopt *iopt, bool on)
 	iopt_update_alignment(iopt);
 	return 0;
 }
+
+/**
+ * iopt_page_sizes - the page sizes that every domain has
+ * @iopt: table
+ *
+ * Context: may sleep.  Takes the space lock.
+ * Return: a bit for each size; all bits without a domain.
+ */
+unsigned long iopt_page_sizes(struct iommufd_iopt *iopt)
+{
+	unsigned long sizes = ULONG_MAX;
+	struct iopt_domain *entry;
+
+	guard(rwsem_read)(&iopt->space_lock);
+	list_for_each_entry(entry, &iopt->domains, item)
+		sizes &= entry->domain->pgsize_bitmap;
+	return sizes;
+}

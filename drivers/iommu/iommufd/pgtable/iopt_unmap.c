@@ -11,6 +11,10 @@
  *
  * In-kernel accesses that hold pins are told first, without a lock held, and the
  * check begins anew.
+ *
+ * Which areas a range means is a rule of the caller: those inside it, none of which it
+ * may cut; or, as the first version of VFIO's type1 had it, those that begin in it, as
+ * far as they reach.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -22,6 +26,27 @@
 
 /* Rounds of asking accesses for the same area before it is a driver's bug. */
 #define UNMAP_MAX_ROUNDS 100
+
+/**
+ * enum unmap_rule - which areas a range means
+ * @UNMAP_INSIDE: those inside; cutting one is an error
+ * @UNMAP_BEGUN: those that begin inside; none when the first that the range meets
+ *		 begins before it
+ */
+enum unmap_rule {
+	UNMAP_INSIDE,
+	UNMAP_BEGUN,
+};
+
+/**
+ * struct unmap_op - an unmap that is running
+ * @span: the range
+ * @rule: what it means
+ */
+struct unmap_op {
+	struct iova_span span;
+	enum unmap_rule rule;
+};
 
 static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
 		      const struct iova_span *span)
@@ -42,19 +67,38 @@ static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
 	return 0;
 }
 
+/* Stretch @whole over the areas that begin in @span; false when there is to be none. */
+static bool stretch(struct iommufd_iopt *iopt, const struct iova_span *span,
+		    struct iova_span *whole)
+{
+	struct iommufd_area *area = iopt_first_area_in(iopt, span);
+	const struct iova_span end = { span->last, span->last };
+
+	if (!area || area->node.span.first < span->first)
+		return false;
+	*whole = *span;
+	area = iopt_first_area_in(iopt, &end);
+	if (area)
+		whole->last = area->node.span.last;
+	return true;
+}
+
 /*
  * Check all, then mark all as LEAVING and chain them.  -EAGAIN: the area in @busy is
  * pinned by accesses, and closed for new pins.
  */
-static int claim_areas(struct iommufd_iopt *iopt, const struct iova_span *span,
+static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		       struct iommufd_area **chain, struct iova_span *busy)
 {
 	struct iommufd_area *area, *pinned = NULL;
+	struct iova_span span = op->span;
 	int rc;
 
 	guard(rwsem_write)(&iopt->space_lock);
-	iopt_for_each_area_in(area, iopt, span) {
-		rc = check_area(iopt, area, span);
+	if (op->rule == UNMAP_BEGUN && !stretch(iopt, &op->span, &span))
+		return 0;
+	iopt_for_each_area_in(area, iopt, &span) {
+		rc = check_area(iopt, area, &span);
 		if (rc)
 			return rc;
 		if (!pinned && atomic_read(&area->accesses))
@@ -66,7 +110,7 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct iova_span *span,
 		return -EAGAIN;
 	}
 
-	iopt_for_each_area_in(area, iopt, span) {
+	iopt_for_each_area_in(area, iopt, &span) {
 		WRITE_ONCE(area->state, AREA_LEAVING);
 		*chain = area;
 		chain = &area->next;
@@ -105,7 +149,7 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 	return bytes;
 }
 
-static int try_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
+static int try_unmap(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		     unsigned long *unmapped, struct iova_span *busy)
 {
 	int rc;
@@ -113,7 +157,7 @@ static int try_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 	/* Held until the pages are unpinned, CHANGE_PROCESS counts them under it. */
 	guard(rwsem_read)(&iopt->domains_lock);
 	struct iommufd_area *chain __free(area_chain) = NULL;
-	rc = claim_areas(iopt, span, &chain, busy);
+	rc = claim_areas(iopt, op, &chain, busy);
 	if (rc)
 		return rc;
 	/* Commit: nothing below can fail. */
@@ -150,7 +194,7 @@ static void reopen(struct iommufd_iopt *iopt, const struct iova_span *span)
 		area->no_access = false;
 }
 
-static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
+static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		       unsigned long *unmapped)
 {
 	struct iova_span busy, top;
@@ -159,7 +203,7 @@ static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
 	int rc;
 
 	*unmapped = 0;
-	rc = try_unmap(iopt, span, unmapped, &busy);
+	rc = try_unmap(iopt, op, unmapped, &busy);
 	while (rc == -EAGAIN && rounds < UNMAP_MAX_ROUNDS) {
 		/* An area above all others is progress: those are free and closed. */
 		rounds = told && busy.first <= top.last ? rounds + 1 : 0;
@@ -167,7 +211,7 @@ static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
 			top = busy;
 		told = true;
 		tell_accesses(iopt, &busy);
-		rc = try_unmap(iopt, span, unmapped, &busy);
+		rc = try_unmap(iopt, op, unmapped, &busy);
 	}
 	if (rc == -EAGAIN) {
 		WARN_ONCE(1, "iommufd: an access does not let go of iova 0x%lx-0x%lx\n",
@@ -177,12 +221,12 @@ static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
 				    busy.first, busy.last);
 	}
 	if (rc && told)
-		reopen(iopt, span);
+		reopen(iopt, &op->span);
 	return rc;
 }
 
 /**
- * iopt_unmap - remove every area inside a range
+ * iopt_unmap_any - remove every area inside a range, if there are any
  * @iopt: table
  * @span: the range; may have holes, must not cut an area
  * @unmapped: bytes removed; 0 on failure
@@ -191,14 +235,31 @@ static int unmap_range(struct iommufd_iopt *iopt, const struct iova_span *span,
  * are unpinned, unless other areas show them too.
  *
  * Context: may sleep; calls the accesses' unmap operation without a lock held.
- * Return: 0; -ENOENT: no area there, or one crosses a border; -EBUSY: one is being
+ * Return: 0; -ENOENT: an area crosses a border of the range; -EBUSY: one is being
  * mapped or unmapped; -EDEADLOCK: an access keeps its pins.  On failure nothing has
  * changed.
+ */
+int iopt_unmap_any(struct iommufd_iopt *iopt, const struct iova_span *span,
+		   unsigned long *unmapped)
+{
+	const struct unmap_op op = { .span = *span, .rule = UNMAP_INSIDE };
+
+	return unmap_areas(iopt, &op, unmapped);
+}
+
+/**
+ * iopt_unmap - remove every area inside a range
+ * @iopt: table
+ * @span: the range; may have holes, must not cut an area
+ * @unmapped: bytes removed; 0 on failure
+ *
+ * Context: as iopt_unmap_any().
+ * Return: as iopt_unmap_any(), and -ENOENT also when there is no area.
  */
 int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 	       unsigned long *unmapped)
 {
-	int rc = unmap_range(iopt, span, unmapped);
+	int rc = iopt_unmap_any(iopt, span, unmapped);
 
 	if (!rc && !*unmapped)
 		return iommufd_refuse(iopt->log, -ENOENT, WHY_HOLE,
@@ -208,14 +269,34 @@ int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 }
 
 /**
+ * iopt_unmap_begun - remove every area that begins in a range
+ * @iopt: table
+ * @span: the range
+ * @unmapped: bytes removed, which may be more than the range has
+ *
+ * The last area may reach beyond the range.  If the first that the range meets begins
+ * before it, nothing is removed.
+ *
+ * Context: as iopt_unmap_any().
+ * Return: 0, also when nothing was removed; -EBUSY and -EDEADLOCK as iopt_unmap_any().
+ */
+int iopt_unmap_begun(struct iommufd_iopt *iopt, const struct iova_span *span,
+		     unsigned long *unmapped)
+{
+	const struct unmap_op op = { .span = *span, .rule = UNMAP_BEGUN };
+
+	return unmap_areas(iopt, &op, unmapped);
+}
+
+/**
  * iopt_unmap_all - remove every area
  * @iopt: table
  * @unmapped: bytes removed
  *
- * Context: as iopt_unmap().
- * Return: as iopt_unmap() of the whole space, but an empty table is a success.
+ * Context: as iopt_unmap_any().
+ * Return: as iopt_unmap_any() of the whole space.
  */
 int iopt_unmap_all(struct iommufd_iopt *iopt, unsigned long *unmapped)
 {
-	return unmap_range(iopt, &IOVA_SPAN_ALL, unmapped);
+	return iopt_unmap_any(iopt, &IOVA_SPAN_ALL, unmapped);
 }

@@ -64,7 +64,8 @@ struct iommufd_container_state {
 #if IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER)
 /*
  * Put a group in: -EPERM when the container has groups of the other kind
- * (@no_iommu), what @ops->attach says, -ENOMEM.  The caller holds a reference on
+ * (@no_iommu), -EINVAL when the file has an IOAS and the group is @no_iommu, what
+ * @ops->attach says, -ENOMEM.  The caller holds a reference on
  * @ictx until iommufd_container_leave(), which detaches the group and, with the
  * last one, ends every mapping made through the container.
  */
@@ -75,6 +76,11 @@ void iommufd_container_leave(struct iommufd_ctx *ictx,
 /* The caller's group is in; its outer lock is held. */
 void iommufd_container_get_state(struct iommufd_ctx *ictx,
 				 struct iommufd_container_state *state);
+/*
+ * VFIO's module parameter enable_unsafe_noiommu_mode, whenever it is set: what
+ * VFIO_CHECK_EXTENSION says of VFIO_NOIOMMU_IOMMU before a group is in.
+ */
+void iommufd_container_allow_noiommu(bool allowed);
 #else
 static inline int iommufd_container_join(struct iommufd_ctx *ictx,
 					 struct iommufd_container_member *member)
@@ -89,6 +95,10 @@ static inline void iommufd_container_leave(struct iommufd_ctx *ictx,
 
 static inline void iommufd_container_get_state(struct iommufd_ctx *ictx,
 					       struct iommufd_container_state *state)
+{
+}
+
+static inline void iommufd_container_allow_noiommu(bool allowed)
 {
 }
 #endif

@@ -21,14 +21,15 @@
  * iommufd_ctx_create - make the context of a file that is being opened
  * @file: the file
  * @ops: what each type of object does at its end
- * @mode: how pinned memory is accounted until IOMMU_OPTION says otherwise
+ * @from_vfio_node: it is /dev/vfio/vfio.  Programs that open that expect memory to be
+ *		    accounted as VFIO always did, by process
  *
  * Context: process context, may sleep.
  * Return: 0; -ENOMEM.
  */
 int iommufd_ctx_create(struct file *file,
 		       const struct iommufd_object_ops *const *ops,
-		       enum iommufd_account_mode mode)
+		       bool from_vfio_node)
 {
 	struct iommufd_ctx *ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
 
@@ -37,13 +38,17 @@ int iommufd_ctx_create(struct file *file,
 	ictx->file = file;
 	iommufd_log_init(&ictx->log);
 	iommufd_objects_init(&ictx->objects, ops, &ictx->log);
-	iommufd_accounts_init(&ictx->accounts, mode);
+	iommufd_accounts_init(&ictx->accounts,
+			      from_vfio_node ? IOMMUFD_ACCOUNT_MM :
+					       IOMMUFD_ACCOUNT_USER);
 	init_rwsem(&ictx->creation_lock);
 	mutex_init(&ictx->groups_lock);
 	xa_init(&ictx->groups);
 	mt_init_flags(&ictx->mt_mmap, MT_FLAGS_ALLOC_RANGE);
 	mutex_init(&ictx->sw_msi_lock);
 	INIT_LIST_HEAD(&ictx->sw_msi_list);
+	ictx->from_vfio_node = from_vfio_node;
+	iommufd_container_init(&ictx->container);
 	file->private_data = ictx;
 	return 0;
 }

@@ -12,12 +12,12 @@
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/xarray.h>
+#include "container.h"
 #include "memory/memlock.h"
 #include "object.h"
 
 struct file;
 struct inode;
-struct iommufd_ioas;
 
 /**
  * struct iommufd_ctx - an open /dev/iommu
@@ -34,7 +34,8 @@ struct iommufd_ioas;
  * @sw_msi_lock: protects @sw_msi_list, @sw_msi_id and the maps of groups and HWPTs
  * @sw_msi_list: &struct iommufd_sw_msi_map; see sw_msi.h
  * @sw_msi_id: next ID on @sw_msi_list
- * @vfio_ioas: IOAS of the container ioctls, not a reference; objects.table's lock
+ * @from_vfio_node: opened as /dev/vfio/vfio; fixed at open
+ * @container: what the file is as a container of VFIO
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -48,7 +49,8 @@ struct iommufd_ctx {
 	struct mutex sw_msi_lock; /* MSI pages of the file */
 	struct list_head sw_msi_list;
 	unsigned int sw_msi_id;
-	struct iommufd_ioas *vfio_ioas;
+	bool from_vfio_node;
+	struct iommufd_container container;
 };
 
 /*
@@ -57,6 +59,6 @@ struct iommufd_ctx {
  */
 int iommufd_ctx_create(struct file *file,
 		       const struct iommufd_object_ops *const *ops,
-		       enum iommufd_account_mode mode);
+		       bool from_vfio_node);
 int iommufd_ctx_release(struct inode *inode, struct file *file);
 #endif

@@ -13,6 +13,7 @@
  *	pinned:	BYTES
  *	charged:	BYTES
  *	objects:	NUMBER
+ *	container:	node=vfio|iommu type=none|type1|type1v2|noiommu ioas=N|none groups=N
  *	ioas:	id=N areas=N mapped=BYTES hwpts=N alignment=BYTES hugepages=0|1
  *	hwpt:	id=N ioas=N auto=0|1 coherency=0|1 users=N
  *	device:	id=N name=NAME group=N|none
@@ -22,6 +23,9 @@
  *
  * mode tells whose limit counts pinned memory: that of the user or of each process.
  * pinned is all memory the file holds now, charged the part that counts against a limit.
+ * The container line is there for a file that is used as a container of VFIO, or was opened
+ * as one: what VFIO_SET_IOMMU chose, the ioas that the container's calls work on, and how
+ * many groups are in.
  * There is an ioas, hwpt, device and access line for each object, in the order of their
  * IDs, and after a device one attach line for what it and each of its PASIDs are attached
  * to.  users are the attached devices and other objects that need the page table; an
@@ -191,6 +195,7 @@ void iommufd_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "charged:\t%llu\n",
 		   (u64)atomic_long_read(&accounts->charged) << PAGE_SHIFT);
 	seq_printf(m, "objects:\t%d\n", atomic_read(&ictx->objects.live));
+	iommufd_container_show(ictx, m);
 	while ((obj = next_object(&ictx->objects, &id))) {
 		show_object(m, ictx, obj);
 		iommufd_object_put(&ictx->objects, obj);

@@ -27,8 +27,8 @@ static void ioas_pre_destroy(struct iommufd_object *obj)
 	struct iommufd_ctx *ictx = ioas_of(obj)->ictx;
 
 	xa_lock(&ictx->objects.table);
-	if (ictx->vfio_ioas == ioas_of(obj))
-		ictx->vfio_ioas = NULL;
+	if (ictx->container.chosen == ioas_of(obj))
+		WRITE_ONCE(ictx->container.chosen, NULL);
 	xa_unlock(&ictx->objects.table);
 }
 
@@ -165,32 +165,37 @@ static u32 collect_ranges(struct iommufd_iopt *iopt,
 	return n;
 }
 
-/*
- * Collect up to cmd->num_iovas ranges in an array of the right size.  There are never
- * many: devices and domains reserve a handful.
+/**
+ * iommufd_ioas_ranges - the ranges of an address space that can be used
+ * @ioas: the IOAS; the caller holds a reference
+ * @room: ask for no more than these
+ * @total: returns how many there are; the array has min(@room, @total)
+ * @alignment: returns what mappings have to be multiples of
+ *
+ * There are never many: devices and domains reserve a handful.
+ *
+ * Context: may sleep.
+ * Return: the ranges in ascending order, for kvfree(); ERR_PTR(-ENOMEM).
  */
-static struct iommu_iova_range *get_ranges(struct iommufd_ioas *ioas,
-					   struct iommu_ioas_iova_ranges *cmd,
-					   u32 *nfilled)
+struct iommu_iova_range *iommufd_ioas_ranges(struct iommufd_ioas *ioas, u32 room,
+					     u32 *total, u64 *alignment)
 {
-	u32 total = collect_ranges(&ioas->iopt, NULL, 0, &cmd->out_iova_alignment);
+	u32 found = collect_ranges(&ioas->iopt, NULL, 0, alignment);
 	struct iommu_iova_range *ranges;
-	u32 room;
+	u32 size;
 
 	for (;;) {
-		room = min(cmd->num_iovas, total);
-		ranges = kvmalloc_objs(*ranges, room, GFP_KERNEL_ACCOUNT);
+		size = min(room, found);
+		ranges = kvmalloc_objs(*ranges, size, GFP_KERNEL_ACCOUNT);
 		if (!ranges)
 			return ERR_PTR(-ENOMEM);
-		total = collect_ranges(&ioas->iopt, ranges, room,
-				       &cmd->out_iova_alignment);
-		if (total <= room || room == cmd->num_iovas)
+		found = collect_ranges(&ioas->iopt, ranges, size, alignment);
+		if (found <= size || size == room)
 			break;
 		/* A device was attached in between. */
 		kvfree(ranges);
 	}
-	*nfilled = min(room, total);
-	cmd->num_iovas = total;
+	*total = found;
 	return ranges;
 }
 
@@ -208,7 +213,7 @@ int iommufd_call_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
 	struct iommufd_log *log = &ucmd->ictx->log;
 	struct iommufd_ioas *ioas;
 	u32 room = cmd->num_iovas;
-	u32 nfilled = 0;
+	u32 nfilled;
 	int rc;
 
 	if (cmd->__reserved)
@@ -216,10 +221,12 @@ int iommufd_call_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
 	ioas = iommufd_ioas_get(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	ranges = get_ranges(ioas, cmd, &nfilled);
+	ranges = iommufd_ioas_ranges(ioas, room, &cmd->num_iovas,
+				     &cmd->out_iova_alignment);
 	iommufd_ioas_put(ioas);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
+	nfilled = min(room, cmd->num_iovas);
 
 	if (copy_to_user(u64_to_user_ptr(cmd->allowed_iovas), ranges,
 			 array_size(nfilled, sizeof(*ranges))))

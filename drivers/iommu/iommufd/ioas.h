@@ -13,6 +13,8 @@
 #include "ctx.h"
 #include "pgtable/iopt.h"
 
+struct iommu_iova_range;
+
 /**
  * struct iommufd_ioas - an I/O address space
  * @obj: ID and lifetime
@@ -39,6 +41,17 @@ void iommufd_ioas_publish(struct iommufd_ioas *ioas);
 /* Short reference; ERR_PTR(-ENOENT) with a reason. */
 struct iommufd_ioas *iommufd_ioas_get(struct iommufd_ctx *ictx, u32 id);
 void iommufd_ioas_put(struct iommufd_ioas *ioas);
+
+/*
+ * The usable ranges in ascending order, at most @room of them, for kvfree();
+ * ERR_PTR(-ENOMEM).
+ */
+struct iommu_iova_range *iommufd_ioas_ranges(struct iommufd_ioas *ioas, u32 room,
+					     u32 *total, u64 *alignment);
+
+/* ioas_map.c: map memory of the calling process. */
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
+			  u64 uva);
 
 DEFINE_FREE(ioas_put, struct iommufd_ioas *, if (!IS_ERR_OR_NULL(_T)) iommufd_ioas_put(_T))
 #endif

@@ -100,15 +100,35 @@ static int map_backing(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
 	return rc;
 }
 
+/**
+ * iommufd_ioas_map_user - map memory of the calling process
+ * @ioas: the IOAS; the caller holds a reference
+ * @rq: where and how; length is not 0, slices and hint are filled in here
+ * @uva: first byte of the memory
+ *
+ * Context: may sleep and fault.
+ * Return: 0, and rq->iova is set; the errnos of iopt_map() and iommufd_backing_user().
+ */
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
+			  u64 uva)
+{
+	struct iommufd_ctx *ictx = ioas->ictx;
+	struct iommufd_backing *backing;
+
+	backing = iommufd_backing_user(&ictx->accounts, uva, rq->length,
+				       rq->prot & IOMMU_WRITE, &ictx->log);
+	if (IS_ERR(backing))
+		return PTR_ERR(backing);
+	return map_backing(ioas, rq, backing, uva);
+}
+
 static int map_user(const struct iommufd_ucmd *ucmd, struct iommu_ioas_map *cmd)
 {
 	struct iopt_map_request rq = map_request(cmd->flags, cmd->iova, cmd->length);
-	struct iommufd_ctx *ictx = ucmd->ictx;
-	struct iommufd_backing *backing;
 	int rc;
 
 	struct iommufd_ioas *ioas __free(ioas_put) =
-		iommufd_ioas_get(ictx, cmd->ioas_id);
+		iommufd_ioas_get(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	rc = check_length(ucmd, cmd->length);
@@ -117,11 +137,7 @@ static int map_user(const struct iommufd_ucmd *ucmd, struct iommu_ioas_map *cmd)
 	rc = check_address(ucmd, "user_va", cmd->user_va);
 	if (rc)
 		return rc;
-	backing = iommufd_backing_user(&ictx->accounts, cmd->user_va, rq.length,
-				       rq.prot & IOMMU_WRITE, &ictx->log);
-	if (IS_ERR(backing))
-		return PTR_ERR(backing);
-	rc = map_backing(ioas, &rq, backing, cmd->user_va);
+	rc = iommufd_ioas_map_user(ioas, &rq, cmd->user_va);
 	cmd->iova = rq.iova;
 	return rc;
 }

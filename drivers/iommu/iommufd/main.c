@@ -2,7 +2,8 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * /dev/iommu: the device node and the table of its calls.
+ * /dev/iommu, and /dev/vfio/vfio, which differs only in what its files are at first: the
+ * device nodes and the table of their calls.
  *
  * A call is found by its exact number.  Its structure is copied in by the rules for
  * structures that grow: what an older caller lacks reads as zero, what a newer one has
@@ -25,6 +26,7 @@
 #include "ioas.h"
 #include "mmap_area.h"
 #include "ucmd.h"
+#include "vfio_compat.h"
 
 static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
@@ -131,7 +133,7 @@ static const struct call calls[] = {
 	CALL(VDEVICE_ALLOC, run_unsupported, struct iommu_vdevice_alloc, virt_id),
 	CALL(VEVENTQ_ALLOC, run_unsupported, struct iommu_veventq_alloc,
 	     out_veventq_fd),
-	CALL(VFIO_IOAS, run_unsupported, struct iommu_vfio_ioas, __reserved),
+	CALL(VFIO_IOAS, iommufd_call_vfio_ioas, struct iommu_vfio_ioas, __reserved),
 	CALL(VIOMMU_ALLOC, run_unsupported, struct iommu_viommu_alloc,
 	     out_viommu_id),
 };
@@ -188,9 +190,8 @@ static long iommufd_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	};
 	int rc;
 
-	/* The ioctls of a VFIO container will be looked for here. */
 	if (!call)
-		return -ENOIOCTLCMD;
+		return iommufd_container_call(file->private_data, cmd, arg);
 	rc = copy_in(&ucmd, &buffer, call);
 	if (!rc)
 		rc = call->run(&ucmd);
@@ -207,9 +208,12 @@ static int iommufd_mmap(struct file *file, struct vm_area_struct *vma)
 	return rc;
 }
 
+/* The misc core left the node in @file. */
 static int iommufd_open(struct inode *inode, struct file *file)
 {
-	return iommufd_ctx_create(file, object_ops, IOMMUFD_ACCOUNT_USER);
+	const struct miscdevice *node = file->private_data;
+
+	return iommufd_ctx_create(file, object_ops, node->minor == VFIO_MINOR);
 }
 
 static const struct file_operations iommufd_fops = {
@@ -230,7 +234,35 @@ static struct miscdevice iommufd_node = {
 	.fops = &iommufd_fops,
 };
 
-module_misc_device(iommufd_node);
+/* Everybody may open it: what counts is who has a group to put in. */
+static struct miscdevice vfio_node = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+	.fops = &iommufd_fops,
+};
+
+static int __init iommufd_init(void)
+{
+	int rc = misc_register(&iommufd_node);
+
+	if (rc || !IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return rc;
+	rc = misc_register(&vfio_node);
+	if (rc)
+		misc_deregister(&iommufd_node);
+	return rc;
+}
+module_init(iommufd_init);
+
+static void __exit iommufd_exit(void)
+{
+	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		misc_deregister(&vfio_node);
+	misc_deregister(&iommufd_node);
+}
+module_exit(iommufd_exit);
 
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");

@@ -62,6 +62,8 @@ int iommufd_call_ioas_map_file(struct iommufd_ucmd *ucmd);
 int iommufd_call_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_call_ioas_unmap(struct iommufd_ucmd *ucmd);
 int iommufd_call_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd);
+/* container.c */
+int iommufd_call_vfio_ioas(struct iommufd_ucmd *ucmd);
 /* option.c */
 int iommufd_call_option(struct iommufd_ucmd *ucmd);
 /* change_process.c */

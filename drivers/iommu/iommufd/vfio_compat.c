@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * The ioctls of a VFIO container: their table, and those that map and unmap.
+ *
+ * Programs were written for VFIO's type1 driver, so with groups in the container its
+ * rules hold.  Where a file has no groups, and IOMMU_VFIO_IOAS chose the IOAS, some
+ * errors are those that iommufd has always had there:
+ *
+ *				with groups		without
+ *	not page aligned	EINVAL			as the IOAS allows
+ *	unmap cuts a mapping	EINVAL			ENOENT
+ *
+ * With VFIO_TYPE1_IOMMU an unmap cuts nothing in either case: it takes whole mappings,
+ * see iopt_unmap_begun().
+ *
+ * Locks: &iommufd_container.map_lock.  Type1 did one call at a time.  Here they run side
+ * by side, but an unmap that meets a mapping on which another call works waits for
+ * that, where IOMMU_IOAS_UNMAP would say EBUSY.
+ */
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+
+#include "container.h"
+#include "ioas.h"
+#include "vfio_compat.h"
+
+#define MAP_FLAGS (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+#define UNMAP_FLAGS VFIO_DMA_UNMAP_FLAG_ALL
+
+/* What the structures of map and unmap begin with. */
+struct vfio_head {
+	__u32 argsz;
+	__u32 flags;
+};
+
+/* Copy a structure of @size bytes in, which begins with &struct vfio_head. */
+static int copy_in(struct iommufd_ctx *ictx, void *structure, unsigned long arg,
+		   u32 size, u32 flags)
+{
+	const struct vfio_head *head = structure;
+
+	if (copy_from_user(structure, (void __user *)arg, size))
+		return iommufd_refuse(&ictx->log, -EFAULT, WHY_FAULT,
+				      "the %u bytes of the structure cannot be read",
+				      size);
+	if (head->argsz < size)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_SIZE,
+				      "argsz is %u, at least %u is needed",
+				      head->argsz, size);
+	if (head->flags & ~flags)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x, of which this kernel knows 0x%x",
+				      head->flags, flags);
+	return 0;
+}
+
+/* Type1 worked in pages; an IOAS without devices takes any byte. */
+static int check_aligned(struct iommufd_ctx *ictx, u64 bits)
+{
+	if (READ_ONCE(ictx->container.kind) == CONTAINER_EMPTY ||
+	    IS_ALIGNED(bits, PAGE_SIZE))
+		return 0;
+	return iommufd_refuse(&ictx->log, -EINVAL, WHY_MISALIGNED,
+			      "an address or the size is not a multiple of 0x%lx",
+			      PAGE_SIZE);
+}
+
+static int make_span(struct iommufd_ctx *ictx, struct iova_span *span, u64 iova,
+		     u64 size)
+{
+	int rc = iova_span_make(span, iova, size);
+
+	if (rc)
+		return iommufd_refuse(&ictx->log, rc,
+				      rc == -EINVAL ? WHY_BAD_SIZE : WHY_OVERFLOW,
+				      "iova 0x%llx, size 0x%llx is empty or wraps",
+				      iova, size);
+	return 0;
+}
+
+static int check_map(struct iommufd_ctx *ictx,
+		     const struct vfio_iommu_type1_dma_map *map,
+		     struct iova_span *span)
+{
+	int rc;
+
+	if (!(map->flags & MAP_FLAGS))
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x ask for neither READ nor WRITE",
+				      map->flags);
+	if (map->vaddr > ULONG_MAX)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "vaddr 0x%llx is no address on this machine",
+				      map->vaddr);
+	rc = check_aligned(ictx, map->iova | map->vaddr | map->size);
+	if (rc)
+		return rc;
+	rc = make_span(ictx, span, map->iova, map->size);
+	if (rc)
+		return rc;
+	/* The whole space has no length. */
+	if (!iova_span_len(span))
+		return iommufd_refuse(&ictx->log, -EOVERFLOW, WHY_OVERFLOW,
+				      "size 0x%llx is too large", map->size);
+	return 0;
+}
+
+/* VFIO_IOMMU_MAP_DMA */
+static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
+{
+	struct iopt_map_request rq = { .prot = IOMMU_CACHE, .fixed = true };
+	struct vfio_iommu_type1_dma_map map;
+	struct iova_span span;
+	int rc;
+
+	rc = copy_in(ictx, &map, arg, sizeof(map), MAP_FLAGS);
+	if (rc)
+		return rc;
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_container_get_ioas(ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = check_map(ictx, &map, &span);
+	if (rc)
+		return rc;
+	rq.iova = span.first;
+	rq.length = iova_span_len(&span);
+	if (map.flags & VFIO_DMA_MAP_FLAG_READ)
+		rq.prot |= IOMMU_READ;
+	if (map.flags & VFIO_DMA_MAP_FLAG_WRITE)
+		rq.prot |= IOMMU_WRITE;
+
+	if (down_read_killable(&ictx->container.map_lock))
+		return -EINTR;
+	rc = iommufd_ioas_map_user(ioas, &rq, map.vaddr);
+	up_read(&ictx->container.map_lock);
+	return rc;
+}
+
+/**
+ * struct vfio_unmap - an unmap that is running
+ * @ictx: context
+ * @ioas: from which
+ * @span: what to unmap
+ */
+struct vfio_unmap {
+	struct iommufd_ctx *ictx;
+	struct iommufd_ioas *ioas;
+	struct iova_span span;
+};
+
+static int unmap_once(const struct vfio_unmap *op, unsigned long *unmapped)
+{
+	const struct iommufd_container *container = &op->ictx->container;
+	struct iommufd_iopt *iopt = &op->ioas->iopt;
+	int rc;
+
+	if (READ_ONCE(container->type) == VFIO_TYPE1_IOMMU)
+		return iopt_unmap_begun(iopt, &op->span, unmapped);
+	rc = iopt_unmap_any(iopt, &op->span, unmapped);
+	if (rc == -ENOENT && READ_ONCE(container->kind) != CONTAINER_EMPTY)
+		rc = -EINVAL;
+	return rc;
+}
+
+/* With another call at work on a mapping: wait until all have ended. */
+static int unmap(const struct vfio_unmap *op, unsigned long *unmapped)
+{
+	struct rw_semaphore *lock = &op->ictx->container.map_lock;
+	int rc;
+
+	if (down_read_killable(lock))
+		return -EINTR;
+	rc = unmap_once(op, unmapped);
+	up_read(lock);
+	if (rc != -EBUSY)
+		return rc;
+
+	if (down_write_killable(lock))
+		return -EINTR;
+	rc = unmap_once(op, unmapped);
+	up_write(lock);
+	return rc;
+}
+
+static int check_unmap(struct iommufd_ctx *ictx,
+		       const struct vfio_iommu_type1_dma_unmap *args,
+		       struct iova_span *span)
+{
+	int rc;
+
+	if (args->flags & VFIO_DMA_UNMAP_FLAG_ALL) {
+		*span = IOVA_SPAN_ALL;
+		if (args->iova || args->size)
+			return iommufd_refuse(&ictx->log, -EINVAL,
+					      WHY_BAD_ARGUMENT,
+					      "ALL takes no iova 0x%llx and no size 0x%llx",
+					      args->iova, args->size);
+		return 0;
+	}
+	rc = check_aligned(ictx, args->iova | args->size);
+	if (rc)
+		return rc;
+	return make_span(ictx, span, args->iova, args->size);
+}
+
+/* VFIO_IOMMU_UNMAP_DMA */
+static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
+{
+	struct vfio_iommu_type1_dma_unmap __user *uargs = (void __user *)arg;
+	struct vfio_iommu_type1_dma_unmap args;
+	struct vfio_unmap op = { .ictx = ictx };
+	unsigned long unmapped;
+	int rc;
+
+	rc = copy_in(ictx, &args, arg, sizeof(args), UNMAP_FLAGS);
+	if (rc)
+		return rc;
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_container_get_ioas(ictx);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = check_unmap(ictx, &args, &op.span);
+	if (rc)
+		return rc;
+	op.ioas = ioas;
+	rc = unmap(&op, &unmapped);
+	if (rc)
+		return rc;
+	if (put_user((u64)unmapped, &uargs->size))
+		return iommufd_refuse(&ictx->log, -EFAULT, WHY_FAULT,
+				      "size cannot be written, 0x%lx bytes are unmapped",
+				      unmapped);
+	return 0;
+}
+
+static int run_get_api_version(struct iommufd_ctx *ictx, unsigned long arg)
+{
+	return VFIO_API_VERSION;
+}
+
+/**
+ * struct vfio_call - a row of the table
+ * @name: as the log prints it
+ * @cmd: full ioctl number
+ * @run: carries the call out
+ */
+struct vfio_call {
+	const char *name;
+	unsigned int cmd;
+	int (*run)(struct iommufd_ctx *ictx, unsigned long arg);
+};
+
+#define CALL(number, function)                                                 \
+	[_IOC_NR(number) - VFIO_BASE] = {                                      \
+		.name = #number,                                               \
+		.cmd = number,                                                 \
+		.run = function,                                               \
+	}
+
+static const struct vfio_call calls[] = {
+	CALL(VFIO_GET_API_VERSION, run_get_api_version),
+	CALL(VFIO_CHECK_EXTENSION, iommufd_vfio_check_extension),
+	CALL(VFIO_SET_IOMMU, iommufd_container_set_type),
+	CALL(VFIO_IOMMU_GET_INFO, iommufd_vfio_get_info),
+	CALL(VFIO_IOMMU_MAP_DMA, run_map),
+	CALL(VFIO_IOMMU_UNMAP_DMA, run_unmap),
+};
+
+/**
+ * iommufd_container_call - an ioctl of a VFIO container
+ * @ictx: context
+ * @cmd: any number
+ * @arg: as user space passed it
+ *
+ * Context: process context, may sleep and fault.
+ * Return: what the call returns; -ENOIOCTLCMD for a number that is none of them.
+ */
+int iommufd_container_call(struct iommufd_ctx *ictx, unsigned int cmd,
+		       unsigned long arg)
+{
+	unsigned int slot = _IOC_NR(cmd) - VFIO_BASE;
+	int rc;
+
+	if (slot >= ARRAY_SIZE(calls) || !calls[slot].run ||
+	    calls[slot].cmd != cmd)
+		return -ENOIOCTLCMD;
+	rc = calls[slot].run(ictx, arg);
+	iommufd_report_result(&ictx->log, calls[slot].name, rc);
+	return rc;
+}

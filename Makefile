@@ -14,6 +14,7 @@ help:
 	@echo "  test         all tests; the last line counts them"
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
+	@echo "  test-clients DPDK and upstream's own tests of VFIO, each in a guest"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  shell        a guest to play in, with the demo on board"
 	@echo "  kernel       build the kernel of CONFIG (default: x86)"
@@ -50,6 +51,9 @@ test-unit:
 test-guest:
 	@CONFIG="$(CONFIG)" scripts/test guest
 
+test-clients:
+	@CONFIG="$(CONFIG)" scripts/test clients
+
 kernel:
 	@scripts/kernel "$(or $(CONFIG),x86)"
 	@echo "$$(scripts/kernel --path "$(or $(CONFIG),x86)")"
@@ -67,4 +71,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench shell test test-unit test-guest kernel kernel-path tree check clean
+.PHONY: help run bench shell test test-unit test-guest test-clients kernel kernel-path tree check clean

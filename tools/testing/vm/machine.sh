@@ -5,10 +5,14 @@
 
 VM_MEMORY=${VM_MEMORY:-4G}
 VM_CPUS=${VM_CPUS:-2}
+# The image that init mounts at /image, see scripts/image; none if empty.
+VM_IMAGE=${VM_IMAGE:-}
 # Devices by name, in this order, each behind a root port of its own but for
 # edu, which is a conventional PCI device of the root complex.  edupair is two of
-# them behind one bridge, which the IOMMU cannot tell apart.
+# them behind one bridge, which the IOMMU cannot tell apart; nvmesriov is an nvme
+# that has virtual functions.  Network devices are wired to one hub.
 VM_DEVICES=${VM_DEVICES:-nvme edu}
+VM_SRIOV=max_ioqpairs=26,msix_qsize=32,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=8
 # Arguments of intel-iommu, or "none" for a machine without an IOMMU.  With eim
 # the CPUs use the x2APIC: a timer that is set through the MMIO of the APIC got
 # lost now and then under TCG with two CPUs, and the guest slept for ever.  When
@@ -24,6 +28,13 @@ machine_device() {
 		printf '%s\n' -device "$port" \
 			-drive "if=none,id=disk$2,format=raw,snapshot=on,file=$3" \
 			-device "nvme,serial=iommufd$2,drive=disk$2,bus=port$2"
+		;;
+	nvmesriov)
+		printf '%s\n' -device "$port" \
+			-drive "if=none,id=disk$2,format=raw,snapshot=on,file=$3" \
+			-device "nvme-subsys,id=subsys$2" \
+			-device "nvme,id=nvme$2,serial=iommufd$2,bus=port$2,subsys=subsys$2,$VM_SRIOV" \
+			-device "nvme-ns,drive=disk$2,bus=nvme$2"
 		;;
 	edu)
 		printf '%s\n' -device "edu,bus=pcie.0,addr=0x$2.0"
@@ -54,6 +65,10 @@ machine() {
 	if [ "$VM_IOMMU" != none ]; then
 		printf '%s\n' -device "intel-iommu,$VM_IOMMU"
 	fi
+	if [ -n "$VM_IMAGE" ]; then
+		printf '%s\n' -drive "if=none,id=image,format=raw,readonly=on,file=$VM_IMAGE" \
+			-device "virtio-blk-pci,drive=image,bus=pcie.0,addr=0x1e.0,romfile="
+	fi
 	for name in $VM_DEVICES; do
 		machine_device "$name" "$slot" "$1" || return 1
 		slot=$((slot + 1))
@@ -66,7 +81,7 @@ machine_ids() {
 	local name
 	for name in $VM_DEVICES; do
 		case $name in
-		nvme) echo 1b36:0010 ;;
+		nvme | nvmesriov) echo 1b36:0010 ;;
 		edu | edupair) echo 1234:11e8 ;;
 		igb) echo 8086:10c9 ;;
 		e1000e) echo 8086:10d3 ;;

@@ -9,8 +9,8 @@ KERNEL_REPORTS+='kmemleak: [1-9]|unreferenced object|refcount_t: |list_(add|del)
 KERNEL_REPORTS+='INFO: (task|rcu|possible)|rcu: INFO|detected stall|soft lockup|hard LOCKUP|'
 KERNEL_REPORTS+='sleeping function called|scheduling while atomic|ODEBUG: |'
 KERNEL_REPORTS+='Unable to handle kernel|stack guard page|cut here|page allocation failure|'
-# What the guest's init says of a device or module that was refused.
-KERNEL_REPORTS+='vm: .*(was not taken by|does not load)'
+# What the guest's init says of a device, module or image that was refused.
+KERNEL_REPORTS+='vm: .*(was not taken by|does not load|does not mount)'
 
 # kernel_reports LOG: the reports in a kernel's log; fails if there is none.
 kernel_reports() {

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# The programs that use VFIO, unmodified, each in a guest: a part of
+# scripts/test each.  Sourced by it, for verdict, narrate and RESULTS.
+
+CLIENTS=$ROOT/tools/testing/vm/clients
+
+# client_guest NAME JOB [DIR...]: a guest for a client on the test kernel.
+client_guest() {
+	local name=$1 job=$2 config=${CONFIG:-test} status=0 begin=$SECONDS
+	shift 2
+	[ -n "${KERNEL:-}" ] || "$ROOT/scripts/kernel" "$config"
+	"$ROOT/scripts/deps" guest
+	VM_APPEND="kunit.enable=0 ${VM_APPEND:-}" \
+		VM_KERNEL=${KERNEL:-$("$ROOT/scripts/kernel" --path "$config")} \
+		"$ROOT/tools/testing/vm/run" "$name" "$CLIENTS/$job" "$@" |
+		narrate || status=$?
+	say "  $name took $((SECONDS - begin)) s"
+	RESULTS+=("$name=$LOGS/$name.out")
+	verdict "$name-guest" "$status" \
+		"the guest of $name ended well, its kernel reported nothing"
+}
+
+# dpdk_guest NAME IMAGE DEVICES: testpmd forwards between two devices.  What is
+# on the wire between them goes through a FIFO, that is held open because QEMU
+# may be started more than once.
+dpdk_guest() {
+	local name=$1 fifo=$BUILD/vm/$1.fifo wire=$LOGS/$1.wire image held reader
+	image=$("$ROOT/scripts/image" "$2")
+	rm -f "$fifo"
+	mkfifo "$fifo"
+	exec {held}<>"$fifo"
+	"$CLIENTS/wire" read "$fifo" >"$wire" {held}>&- &
+	reader=$!
+	VM_IMAGE=$image VM_DEVICES=$3 VM_TIMEOUT=300 \
+		VM_QEMU="-object filter-dump,id=wire,netdev=net3,file=$fifo" \
+		client_guest "$name" dpdk
+	exec {held}>&-
+	wait "$reader" || true
+	"$CLIENTS/wire" judge "$wire" "$LOGS/$name.out" >"$LOGS/$name-wire.verdict"
+	RESULTS+=("$name-wire=$LOGS/$name-wire.verdict")
+}
+
+dpdk() {
+	say "DPDK in a guest, through the container"
+	VM_ENV=DPDK_IOVA=va dpdk_guest dpdk clients "e1000e e1000e"
+}
+
+dpdk_igb() {
+	say "DPDK in a guest, another device"
+	VM_ENV=DPDK_IOVA=va dpdk_guest dpdk-igb clients "igb igb"
+}
+
+dpdk_trixie() {
+	say "DPDK of Debian 13 in a guest, through the container"
+	VM_ENV=DPDK_IOVA=va dpdk_guest dpdk-trixie trixie "e1000e e1000e"
+}
+
+dpdk_noiommu() {
+	say "DPDK in a guest without an IOMMU"
+	VM_ENV=DPDK_IOVA=pa VM_IOMMU=none \
+		VM_APPEND=vfio.enable_unsafe_noiommu_mode=1 \
+		dpdk_guest dpdk-noiommu clients "e1000e e1000e"
+}
+
+# Upstream's selftests of VFIO: 5 GiB, because they map pages of 1 GiB.
+vfio_selftests() {
+	local files=$BUILD/vm/vfio-selftests-files
+	say "upstream's selftests of VFIO in a guest"
+	"$ROOT/scripts/programs" vfio_selftests
+	rm -rf "$files"
+	mkdir -p "$files/vfio"
+	cp "$BUILD"/programs/vfio/vfio_*_test "$files/vfio/"
+	VM_DEVICES="e1000e nvmesriov igb" VM_DISK=$("$ROOT/scripts/disk") \
+		VM_MEMORY=5G VM_TIMEOUT=900 \
+		VM_APPEND="vfio_pci.enable_sriov=1 hugepagesz=1G hugepages=1" \
+		client_guest vfio-selftests vfio_selftests "$files"
+}

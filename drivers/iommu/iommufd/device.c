@@ -7,7 +7,7 @@
  * Binding claims the device's isolation group for the context.  From then on, until a
  * page table is attached, its DMA is blocked.
  *
- * Locks: none of its own.
+ * Locks: none of its own; the group's for the vDEVICE that goes with a device.
  */
 #include <linux/device.h>
 #include <linux/iommu.h>
@@ -36,8 +36,28 @@ static void bound_destroy(struct iommufd_object *obj)
 	iommufd_group_put(idev->igroup);
 }
 
+/*
+ * A vDEVICE cannot be without its device, and has a short reference on it.  If a DESTROY
+ * is ending it already, that reference is waited for.
+ */
+static void bound_pre_destroy(struct iommufd_object *obj)
+{
+	struct iommufd_device *idev = device_of(obj);
+	struct iommufd_objects *objs = &idev->ictx->objects;
+	struct iommufd_vdevice *claimed = NULL;
+
+	scoped_guard(mutex, &idev->igroup->lock) {
+		idev->going = true;
+		if (idev->vdev && iommufd_object_claim(objs, &idev->vdev->obj))
+			claimed = idev->vdev;
+	}
+	if (claimed)
+		iommufd_object_burn(objs, &claimed->obj);
+}
+
 const struct iommufd_object_ops iommufd_device_object_ops = {
 	.name = "device",
+	.pre_destroy = bound_pre_destroy,
 	.destroy = bound_destroy,
 };
 
@@ -197,6 +217,8 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
 /**
  * iommufd_device_unbind - give a device back
  * @idev: attached to nothing any more; gone on return
+ *
+ * A vDEVICE that still stands for the device goes with it, and burns its ID.
  *
  * Context: process context; waits for running calls that use the device.
  */

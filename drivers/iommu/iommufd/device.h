@@ -18,8 +18,9 @@
  * @obj: ID and lifetime; the driver holds a long reference until it unbinds
  * @ictx: context, holds its file
  * @igroup: isolation group; a reference
- * @vdev: virtual device made for it, or NULL; @igroup->lock
+ * @vdev: vDEVICE that stands for it, or NULL; has a short reference; @igroup->lock
  * @dev: the device; always valid while bound
+ * @going: it is being unbound, no vDEVICE can be made any more; @igroup->lock
  * @enforce_cache_coherency: the IOMMU can make its no-snoop requests snoop
  */
 struct iommufd_device {
@@ -28,6 +29,7 @@ struct iommufd_device {
 	struct iommufd_group *igroup;
 	struct iommufd_vdevice *vdev;
 	struct device *dev;
+	bool going;
 	bool enforce_cache_coherency;
 };
 

@@ -179,18 +179,19 @@ EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
 /**
  * _iommufd_object_depend() - Keep an object until another one is gone
  * @user: object that needs the other
- * @used: object that is needed; the caller knows it to be alive
+ * @used: object that is needed; a lock of the driver keeps it in memory, which its
+ *	  destroy callback takes
  *
  * Context: Any.
- * Return: 0, or -EINVAL if the two are one or not of one type.
+ * Return: 0; -EINVAL if the two are one or not of one type; -ENOENT if @used is just
+ * being destroyed.
  */
 int _iommufd_object_depend(struct iommufd_object *user,
 			   struct iommufd_object *used)
 {
 	if (WARN_ON_ONCE(user == used || user->type != used->type))
 		return -EINVAL;
-	iommufd_object_hold(used);
-	return 0;
+	return refcount_inc_not_zero(&used->users) ? 0 : -ENOENT;
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_object_depend, "IOMMUFD");
 

@@ -33,7 +33,8 @@ struct iommufd_attach {
 /**
  * struct iommufd_group - an iommu_group as one context uses it
  * @ref: bound devices
- * @lock: protects @attachments and @sw_msi_start; above the IOMMU core's group mutex
+ * @lock: protects @attachments, @sw_msi_start, and which vDEVICEs its devices have; above
+ *	  the IOMMU core's group mutex
  * @ictx: context
  * @group: the iommu_group; NULL for a device behind no IOMMU, which has a group of its own
  * @attachments: &struct iommufd_attach by PASID, IOMMU_NO_PASID for the device itself

@@ -27,6 +27,7 @@
 #include "mmap_area.h"
 #include "ucmd.h"
 #include "vfio_compat.h"
+#include "viommu.h"
 
 static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_DEVICE] = &iommufd_device_object_ops,
@@ -34,6 +35,9 @@ static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_HWPT_NESTED] = &iommufd_hwpt_nested_object_ops,
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
 	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
+	[IOMMUFD_OBJ_VIOMMU] = &iommufd_viommu_object_ops,
+	[IOMMUFD_OBJ_VDEVICE] = &iommufd_vdevice_object_ops,
+	[IOMMUFD_OBJ_HW_QUEUE] = &iommufd_hw_queue_object_ops,
 };
 
 static int run_destroy(struct iommufd_ucmd *ucmd)
@@ -108,7 +112,8 @@ static const struct call calls[] = {
 	CALL(FAULT_QUEUE_ALLOC, run_unsupported, struct iommu_fault_alloc,
 	     out_fault_fd),
 	CALL(GET_HW_INFO, iommufd_call_get_hw_info, struct iommu_hw_info, __reserved),
-	CALL(HW_QUEUE_ALLOC, run_unsupported, struct iommu_hw_queue_alloc, length),
+	CALL(HW_QUEUE_ALLOC, iommufd_call_hw_queue_alloc,
+	     struct iommu_hw_queue_alloc, length),
 	CALL(HWPT_ALLOC, iommufd_call_hwpt_alloc, struct iommu_hwpt_alloc, __reserved),
 	CALL(HWPT_GET_DIRTY_BITMAP, iommufd_call_hwpt_get_dirty_bitmap,
 	     struct iommu_hwpt_get_dirty_bitmap, data),
@@ -130,11 +135,12 @@ static const struct call calls[] = {
 	     struct iommu_ioas_noiommu_get_pa, out_phys),
 	CALL(IOAS_UNMAP, iommufd_call_ioas_unmap, struct iommu_ioas_unmap, length),
 	CALL(OPTION, iommufd_call_option, struct iommu_option, val64),
-	CALL(VDEVICE_ALLOC, run_unsupported, struct iommu_vdevice_alloc, virt_id),
+	CALL(VDEVICE_ALLOC, iommufd_call_vdevice_alloc, struct iommu_vdevice_alloc,
+	     virt_id),
 	CALL(VEVENTQ_ALLOC, run_unsupported, struct iommu_veventq_alloc,
 	     out_veventq_fd),
 	CALL(VFIO_IOAS, iommufd_call_vfio_ioas, struct iommu_vfio_ioas, __reserved),
-	CALL(VIOMMU_ALLOC, run_unsupported, struct iommu_viommu_alloc,
+	CALL(VIOMMU_ALLOC, iommufd_call_viommu_alloc, struct iommu_viommu_alloc,
 	     out_viommu_id),
 };
 

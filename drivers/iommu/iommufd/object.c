@@ -11,7 +11,7 @@
  *     before are waited for: no call uses the object any more;
  *  3. long references can be taken only under a short or another long one, so
  *     @users is final now: one means that the table alone holds the object;
- *  4. the type's destroy callback, then the ID is free or a tombstone.
+ *  4. the type's destroy callback, then the ID is free or burnt.
  *
  * A reserved slot stays in the table from 1 to 4, so giving the ID back in 3 needs
  * no memory.  The lock is the xarray's; the waiting is done without it.
@@ -61,6 +61,7 @@ void iommufd_objects_init(struct iommufd_objects *objs,
 			  struct iommufd_log *log)
 {
 	xa_init_flags(&objs->table, XA_FLAGS_ALLOC1);
+	objs->burnt.count = 0;
 	init_waitqueue_head(&objs->drained);
 	objs->ops = ops;
 	objs->log = log;
@@ -121,12 +122,25 @@ void iommufd_object_finalize(struct iommufd_objects *objs,
 	xa_unlock(&objs->table);
 }
 
+static void burn_id(struct iommufd_objects *objs, u32 id)
+{
+	u32 oldest;
+
+	xa_lock(&objs->table);
+	oldest = iommufd_burnt_add(&objs->burnt, id);
+	if (oldest)
+		__xa_erase(&objs->table, oldest);
+	xa_unlock(&objs->table);
+}
+
 /* Free an object that nobody can find. */
 static void object_free(struct iommufd_objects *objs,
 			struct iommufd_object *obj, enum id_fate fate)
 {
 	if (fate == ID_FREE)
 		xa_erase(&objs->table, obj->id);
+	else
+		burn_id(objs, obj->id);
 	atomic_dec(&objs->live);
 	kfree(obj);
 }
@@ -282,9 +296,13 @@ static int object_end(struct iommufd_objects *objs, struct iommufd_object *obj)
 		rc = -ETIME;
 	}
 
-	/* Who drops the last reference has the lock too, and looks at the slot. */
+	/*
+	 * Who drops the last reference has the lock too, and looks at the slot.  Who
+	 * needs a short one to take a long one cannot come any more; a driver that
+	 * wants one without finds zero, see _iommufd_object_depend().
+	 */
 	xa_lock(&objs->table);
-	if (!rc && refcount_read(&obj->users) > 1) {
+	if (!rc && !refcount_dec_if_one(&obj->users)) {
 		refcount_set(&obj->wait_cnt, 1);
 		rc = -EBUSY;
 	}
@@ -299,10 +317,20 @@ static int object_end(struct iommufd_objects *objs, struct iommufd_object *obj)
 	return 0;
 }
 
+/* User space names a burnt ID for the last time. */
+static void forget_burnt(struct iommufd_objects *objs, u32 id)
+{
+	lockdep_assert_held(&objs->table.xa_lock);
+	if (iommufd_burnt_remove(&objs->burnt, id))
+		__xa_erase(&objs->table, id);
+}
+
 /**
  * iommufd_object_destroy_by_id - destroy what user space made
  * @objs: the table
  * @id: the ID, from user space
+ *
+ * A burnt ID is free afterwards, although there is no object.
  *
  * Context: may sleep, for a minute at most but for the destroy callback.
  * Return: 0; -ENOENT if there is no such object or another thread is destroying
@@ -321,6 +349,8 @@ int iommufd_object_destroy_by_id(struct iommufd_objects *objs, u32 id)
 		users = refcount_read(&obj->users);
 		if (users == 1)
 			unpublish(objs, obj);
+	} else {
+		forget_burnt(objs, id);
 	}
 	xa_unlock(&objs->table);
 
@@ -345,16 +375,11 @@ int iommufd_object_destroy_by_id(struct iommufd_objects *objs, u32 id)
 	}
 }
 
-static void destroy_user(struct iommufd_objects *objs,
-			 struct iommufd_object *obj, enum id_fate fate)
+/* The end of an object that is unpublished and cannot be kept. */
+static void end_now(struct iommufd_objects *objs, struct iommufd_object *obj,
+		    enum id_fate fate)
 {
 	const struct iommufd_object_ops *ops = ops_of(objs, obj->type);
-
-	/* First the ID, so that DESTROY never sees the reference gone. */
-	xa_lock(&objs->table);
-	unpublish(objs, obj);
-	refcount_dec(&obj->users);
-	xa_unlock(&objs->table);
 
 	if (ops->pre_destroy)
 		ops->pre_destroy(obj);
@@ -376,23 +401,45 @@ static void destroy_user(struct iommufd_objects *objs,
 void iommufd_object_destroy_user(struct iommufd_objects *objs,
 				 struct iommufd_object *obj)
 {
-	destroy_user(objs, obj, ID_FREE);
+	/* First the ID, so that DESTROY never sees the reference gone. */
+	xa_lock(&objs->table);
+	unpublish(objs, obj);
+	refcount_dec(&obj->users);
+	xa_unlock(&objs->table);
+	end_now(objs, obj, ID_FREE);
 }
 
 /**
- * iommufd_object_tombstone_user - destroy what a kernel driver made, keep its ID
+ * iommufd_object_claim - take the end of an object out of user space's hands
  * @objs: the table
- * @obj: published; the caller's is the only long reference beside the table's
+ * @obj: in memory until the caller drops a lock that its destroy callback takes
  *
- * User space still knows the ID, and shall not meet another object by it: it is
- * free again when the file is closed.
+ * Context: any.
+ * Return: true: the caller has to call iommufd_object_burn(), soon; false: it is not
+ * published, because it is new or because a DESTROY has begun.
+ */
+bool iommufd_object_claim(struct iommufd_objects *objs, struct iommufd_object *obj)
+{
+	bool mine;
+
+	xa_lock(&objs->table);
+	mine = xa_load(&objs->table, obj->id) == obj;
+	if (mine)
+		unpublish(objs, obj);
+	xa_unlock(&objs->table);
+	return mine;
+}
+
+/**
+ * iommufd_object_burn - destroy what was claimed, burn its ID
+ * @objs: the table
+ * @obj: from iommufd_object_claim()
  *
  * Context: may sleep until running calls let go of the object.
  */
-void iommufd_object_tombstone_user(struct iommufd_objects *objs,
-				   struct iommufd_object *obj)
+void iommufd_object_burn(struct iommufd_objects *objs, struct iommufd_object *obj)
 {
-	destroy_user(objs, obj, ID_BURNT);
+	end_now(objs, obj, ID_BURNT);
 }
 
 /**

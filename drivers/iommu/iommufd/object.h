@@ -11,7 +11,7 @@
  * waits for those, so that a concurrent call can never make it fail.
  *
  * An ID moves through: reserved (no lookup sees it) -> published by
- * iommufd_object_finalize() -> removed, or tombstone (burnt until the fd closes).
+ * iommufd_object_finalize() -> removed, or burnt (lib/burnt_ids.h) -> removed.
  *
  * DESTROY takes the ID away first and then looks once more, when no running call
  * can take another long reference: if one did, the object gets its ID back and
@@ -27,6 +27,7 @@
 #include <linux/iommufd.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
+#include "lib/burnt_ids.h"
 
 struct iommufd_log;
 
@@ -47,14 +48,16 @@ struct iommufd_object_ops {
 
 /**
  * struct iommufd_objects - the objects of one file
- * @table: ID to object; reserved IDs and tombstones are zero entries
+ * @table: ID to object; reserved and burnt IDs are zero entries
+ * @burnt: burnt IDs; the lock of @table
  * @drained: woken when a short reference of any object goes
  * @ops: by &enum iommufd_object_type, IOMMUFD_OBJ_MAX entries
  * @log: where refusals are told
- * @live: number of IDs in use, tombstones not counted
+ * @live: number of IDs in use, burnt ones not counted
  */
 struct iommufd_objects {
 	struct xarray table;
+	struct iommufd_burnt_ids burnt;
 	wait_queue_head_t drained;
 	const struct iommufd_object_ops *const *ops;
 	struct iommufd_log *log;
@@ -116,7 +119,8 @@ static inline void iommufd_object_release(struct iommufd_object *obj)
 
 /*
  * IOMMU_DESTROY: -ENOENT, -EBUSY with the reason, 0.  -EBUSY also when a running
- * call does not let go within a minute; the object is left as it was then.
+ * call does not let go within a minute; the object is left as it was then.  A burnt
+ * ID is free after its -ENOENT.
  */
 int iommufd_object_destroy_by_id(struct iommufd_objects *objs, u32 id);
 
@@ -127,9 +131,14 @@ int iommufd_object_destroy_by_id(struct iommufd_objects *objs, u32 id);
  */
 void iommufd_object_destroy_user(struct iommufd_objects *objs,
 				 struct iommufd_object *obj);
-/* The same, and the ID stays burnt until the fd closes. */
-void iommufd_object_tombstone_user(struct iommufd_objects *objs,
-				   struct iommufd_object *obj);
+/*
+ * Destroy what user space made because something below it goes, in two steps.  claim:
+ * from now on no DESTROY finds @obj; false if one did before, or if it is not published.
+ * The caller knows @obj to be in memory.  burn: destroys what was claimed and burns its
+ * ID.  Nobody holds a long reference.
+ */
+bool iommufd_object_claim(struct iommufd_objects *objs, struct iommufd_object *obj);
+void iommufd_object_burn(struct iommufd_objects *objs, struct iommufd_object *obj);
 /*
  * Drop a long reference and destroy the object if only the table's is left and no
  * one else can reach it any more (the automatic HWPT with its last attachment).

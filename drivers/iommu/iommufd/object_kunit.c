@@ -189,14 +189,14 @@ static void kernel_user_test(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, one);
 	KUNIT_ASSERT_NOT_NULL(test, two);
-	iommufd_object_hold(&one->obj);
 	iommufd_object_hold(&two->obj);
-	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -EBUSY);
-	iommufd_object_tombstone_user(&b->objs, &one->obj);
+	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 2), -EBUSY);
+	KUNIT_ASSERT_TRUE(test, iommufd_object_claim(&b->objs, &one->obj));
+	KUNIT_EXPECT_FALSE(test, iommufd_object_claim(&b->objs, &one->obj));
+	iommufd_object_burn(&b->objs, &one->obj);
 	iommufd_object_destroy_user(&b->objs, &two->obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
 	KUNIT_EXPECT_EQ(test, atomic_read(&b->objs.live), 0);
-	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -ENOENT);
 	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 1, IOMMUFD_OBJ_ANY));
 	/* 1 is burnt, 2 is free. */
 	one = thing_publish(b);
@@ -205,6 +205,33 @@ static void kernel_user_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, two);
 	KUNIT_EXPECT_EQ(test, one->obj.id, 2);
 	KUNIT_EXPECT_EQ(test, two->obj.id, 3);
+	/* Who destroys it knows that it is gone: free again. */
+	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 1), -ENOENT);
+	one = thing_publish(b);
+	KUNIT_ASSERT_NOT_NULL(test, one);
+	KUNIT_EXPECT_EQ(test, one->obj.id, 1);
+	bench_end(test, b);
+}
+
+/* A program that never looks at what went cannot use up the IDs. */
+static void burnt_many_test(struct kunit *test)
+{
+	struct bench *b = bench_new(test);
+	struct thing *thing;
+	u32 highest = 0;
+	int i;
+
+	for (i = 0; i < 5 * IOMMUFD_BURNT_MAX; i++) {
+		thing = thing_publish(b);
+		KUNIT_ASSERT_NOT_NULL(test, thing);
+		if (i < IOMMUFD_BURNT_MAX)
+			KUNIT_EXPECT_EQ(test, thing->obj.id, i + 1);
+		highest = max(highest, thing->obj.id);
+		KUNIT_ASSERT_TRUE(test, iommufd_object_claim(&b->objs, &thing->obj));
+		iommufd_object_burn(&b->objs, &thing->obj);
+	}
+	KUNIT_EXPECT_EQ(test, highest, IOMMUFD_BURNT_MAX + 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&b->objs.live), 0);
 	bench_end(test, b);
 }
 
@@ -459,6 +486,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(states_test),
 	KUNIT_CASE(busy_test),
 	KUNIT_CASE(kernel_user_test),
+	KUNIT_CASE(burnt_many_test),
 	KUNIT_CASE(try_destroy_test),
 	KUNIT_CASE(destroy_all_test),
 	KUNIT_CASE(running_call_test),

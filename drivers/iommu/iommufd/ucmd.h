@@ -72,6 +72,12 @@ int iommufd_call_ioas_change_process(struct iommufd_ucmd *ucmd);
 int iommufd_call_hwpt_alloc(struct iommufd_ucmd *ucmd);
 /* hwpt_invalidate.c */
 int iommufd_call_hwpt_invalidate(struct iommufd_ucmd *ucmd);
+/* viommu.c */
+int iommufd_call_viommu_alloc(struct iommufd_ucmd *ucmd);
+/* vdevice.c */
+int iommufd_call_vdevice_alloc(struct iommufd_ucmd *ucmd);
+/* hw_queue.c */
+int iommufd_call_hw_queue_alloc(struct iommufd_ucmd *ucmd);
 /* hw_info.c */
 int iommufd_call_get_hw_info(struct iommufd_ucmd *ucmd);
 /* hwpt_dirty.c */

@@ -38,6 +38,7 @@ enum area_state {
  * @offset: byte of @backing that @node.span.first shows
  * @next: the next area of the call that works on this one
  * @accesses: pins of in-kernel accesses inside
+ * @locks: pins of hardware inside, which nobody can ask to let go
  * @state: see above
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @pinned: holds a use of its pages for the domains; the table's domains lock
@@ -49,6 +50,7 @@ struct iommufd_area {
 	unsigned long offset;
 	struct iommufd_area *next;
 	atomic_t accesses;
+	atomic_t locks;
 	u8 state;
 	u8 prot;
 	bool pinned;

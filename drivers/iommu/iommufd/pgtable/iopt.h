@@ -232,6 +232,15 @@ int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
 		    unsigned long length, struct page **pages, bool write);
 void iopt_access_unpin(struct iommufd_iopt *iopt, unsigned long iova,
 		       unsigned long length);
+/*
+ * The same for hardware that reads from guest memory and cannot be asked to let go: UNMAP
+ * says -EBUSY until it is unlocked.  *@phys: where the memory begins; -EFAULT when it is
+ * not contiguous.
+ */
+int iopt_access_lock(struct iommufd_iopt *iopt, unsigned long iova,
+		     unsigned long length, phys_addr_t *phys);
+void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
+			unsigned long length);
 /* @flags: IOMMUFD_ACCESS_RW_* */
 int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 		   unsigned long length, unsigned int flags);

@@ -6,7 +6,8 @@
  * or read and write memory through it.
  *
  * A pin is counted in every area it touches, so an UNMAP sees it and asks the
- * access to let go; pages stay pinned however domains come and go meanwhile.
+ * access to let go; pages stay pinned however domains come and go meanwhile.  Pins for
+ * hardware are counted apart, since nobody can be asked: they lock the area.
  *
  * Locks: the space lock, for reading while pinning and copying, for writing when an
  * access comes or goes.
@@ -60,6 +61,23 @@ void iopt_remove_access(struct iommufd_iopt *iopt, struct iopt_access *access)
 	iopt_update_alignment(iopt);
 }
 
+/**
+ * struct access_pin - what a pin is for
+ * @pages: filled with the pages; NULL if nobody wants them
+ * @write: the pages will be written
+ * @locks: it cannot be asked to let go
+ */
+struct access_pin {
+	struct page **pages;
+	bool write;
+	bool locks;
+};
+
+static atomic_t *counter_of(struct iommufd_area *area, bool locks)
+{
+	return locks ? &area->locks : &area->accesses;
+}
+
 static int check_open(const struct iopt_cover_walk *walk, bool write)
 {
 	struct iommufd_area *area = walk->area;
@@ -103,14 +121,14 @@ static int check_page_borders(const struct iopt_cover_walk *walk)
 	return 0;
 }
 
-static int pin_part(const struct iopt_cover_walk *walk, struct page **pages,
-		    bool write)
+/* Advances @pin->pages. */
+static int pin_part(const struct iopt_cover_walk *walk, struct access_pin *pin)
 {
 	struct iommufd_area *area = walk->area;
 	unsigned long first, npages;
 	int rc;
 
-	rc = check_open(walk, write);
+	rc = check_open(walk, pin->write);
 	if (rc)
 		return rc;
 	rc = check_page_borders(walk);
@@ -120,27 +138,31 @@ static int pin_part(const struct iopt_cover_walk *walk, struct page **pages,
 	rc = iommufd_backing_pin(area->backing, first, npages, walk->iopt->log);
 	if (rc)
 		return rc;
-	iommufd_backing_fill_pages(area->backing, first, npages, pages);
-	atomic_inc(&area->accesses);
+	if (pin->pages) {
+		iommufd_backing_fill_pages(area->backing, first, npages, pin->pages);
+		pin->pages += npages;
+	}
+	atomic_inc(counter_of(area, pin->locks));
 	return 0;
 }
 
-static void unpin_part(const struct iopt_cover_walk *walk)
+static void unpin_part(const struct iopt_cover_walk *walk, bool locks)
 {
 	unsigned long first, npages = part_pages(walk, &first);
 
 	iommufd_backing_unpin(walk->area->backing, first, npages);
-	atomic_dec(&walk->area->accesses);
+	atomic_dec(counter_of(walk->area, locks));
 }
 
 /* The range was pinned piece by piece: give all pieces back. */
-static void unpin_span(struct iommufd_iopt *iopt, const struct iova_span *span)
+static void unpin_span(struct iommufd_iopt *iopt, const struct iova_span *span,
+		       bool locks)
 {
 	struct iopt_cover_walk walk;
 	int rc = iopt_cover_first(&walk, iopt, span);
 
 	while (!rc) {
-		unpin_part(&walk);
+		unpin_part(&walk, locks);
 		if (iopt_cover_done(&walk))
 			return;
 		rc = iopt_cover_next(&walk);
@@ -150,28 +172,38 @@ static void unpin_span(struct iommufd_iopt *iopt, const struct iova_span *span)
 }
 
 static int pin_span(struct iommufd_iopt *iopt, const struct iova_span *span,
-		    struct page **pages, bool write)
+		    struct access_pin *pin)
 {
 	struct iova_span pinned = { .first = span->first };
 	struct iopt_cover_walk walk;
-	unsigned long first;
 	bool any = false;
 	int rc;
 
 	rc = iopt_cover_first(&walk, iopt, span);
 	while (!rc) {
-		rc = pin_part(&walk, pages, write);
+		rc = pin_part(&walk, pin);
 		if (rc)
 			break;
 		if (iopt_cover_done(&walk))
 			return 0;
 		any = true;
 		pinned.last = walk.part.last;
-		pages += part_pages(&walk, &first);
 		rc = iopt_cover_next(&walk);
 	}
 	if (any)
-		unpin_span(iopt, &pinned);
+		unpin_span(iopt, &pinned, pin->locks);
+	return rc;
+}
+
+static int make_span(struct iommufd_iopt *iopt, struct iova_span *span,
+		     unsigned long iova, unsigned long length)
+{
+	int rc = iova_span_make(span, iova, length);
+
+	if (rc)
+		iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
+			       "iova 0x%lx, length 0x%lx is empty or wraps",
+			       iova, length);
 	return rc;
 }
 
@@ -191,16 +223,15 @@ static int pin_span(struct iommufd_iopt *iopt, const struct iova_span *span,
 int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
 		    unsigned long length, struct page **pages, bool write)
 {
+	struct access_pin pin = { .pages = pages, .write = write };
 	struct iova_span span;
 	int rc;
 
-	rc = iova_span_make(&span, iova, length);
+	rc = make_span(iopt, &span, iova, length);
 	if (rc)
-		return iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
-				      "iova 0x%lx, length 0x%lx is empty or wraps",
-				      iova, length);
+		return rc;
 	guard(rwsem_read)(&iopt->space_lock);
-	return pin_span(iopt, &span, pages, write);
+	return pin_span(iopt, &span, &pin);
 }
 
 /**
@@ -219,7 +250,110 @@ void iopt_access_unpin(struct iommufd_iopt *iopt, unsigned long iova,
 	if (WARN_ON(iova_span_make(&span, iova, length)))
 		return;
 	guard(rwsem_read)(&iopt->space_lock);
-	unpin_span(iopt, &span);
+	unpin_span(iopt, &span, false);
+}
+
+/* The runs of a piece have to begin at @next and to follow each other; ends behind them. */
+static bool part_follows(const struct iopt_cover_walk *walk, unsigned long *next)
+{
+	struct iommufd_backing *backing = walk->area->backing;
+	unsigned long first, npages = part_pages(walk, &first);
+	struct iommufd_backing_walk runs;
+
+	guard(mutex)(&backing->lock);
+	iommufd_backing_for_each_run(&runs, backing, first, npages) {
+		if (runs.it.run.pfn != *next)
+			return false;
+		*next += runs.it.run.npages;
+	}
+	return true;
+}
+
+static unsigned long first_pfn(const struct iopt_cover_walk *walk)
+{
+	struct iommufd_backing *backing = walk->area->backing;
+	struct iommufd_backing_walk runs;
+	unsigned long first;
+
+	part_pages(walk, &first);
+	guard(mutex)(&backing->lock);
+	iommufd_backing_walk_first(&runs, backing, first, 1);
+	return runs.it.run.pfn;
+}
+
+/* The pages of the range are pinned; *@phys is where the first byte is. */
+static int check_contiguous(struct iommufd_iopt *iopt, const struct iova_span *span,
+			    phys_addr_t *phys)
+{
+	struct iopt_cover_walk walk;
+	unsigned long next;
+	int rc;
+
+	rc = iopt_cover_first(&walk, iopt, span);
+	if (rc)
+		return rc;
+	next = first_pfn(&walk);
+	*phys = PFN_PHYS(next) + offset_in_page(span->first);
+	while (part_follows(&walk, &next)) {
+		if (iopt_cover_done(&walk))
+			return 0;
+		rc = iopt_cover_next(&walk);
+		if (rc)
+			return rc;
+	}
+	return iommufd_refuse(iopt->log, -EFAULT, WHY_BAD_ARGUMENT,
+			      "memory at iova 0x%lx-0x%lx is not contiguous",
+			      span->first, span->last);
+}
+
+/**
+ * iopt_access_lock - pin a range for hardware that reads it
+ * @iopt: table
+ * @iova: first byte
+ * @length: bytes
+ * @phys: returns the physical address of the first byte
+ *
+ * Context: may sleep and fault.  Takes the space lock.
+ * Return: 0; -EFAULT when the memory is not contiguous; else as iopt_access_pin().  On
+ * failure nothing is pinned.
+ */
+int iopt_access_lock(struct iommufd_iopt *iopt, unsigned long iova,
+		     unsigned long length, phys_addr_t *phys)
+{
+	struct access_pin pin = { .locks = true };
+	struct iova_span span;
+	int rc;
+
+	rc = make_span(iopt, &span, iova, length);
+	if (rc)
+		return rc;
+	guard(rwsem_read)(&iopt->space_lock);
+	rc = pin_span(iopt, &span, &pin);
+	if (rc)
+		return rc;
+	rc = check_contiguous(iopt, &span, phys);
+	if (rc)
+		unpin_span(iopt, &span, true);
+	return rc;
+}
+
+/**
+ * iopt_access_unlock - give back what iopt_access_lock() pinned
+ * @iopt: the same table
+ * @iova: the same first byte
+ * @length: the same length
+ *
+ * Context: may sleep.  Takes the space lock.  Cannot fail.
+ */
+void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
+			unsigned long length)
+{
+	struct iova_span span;
+
+	if (WARN_ON(iova_span_make(&span, iova, length)))
+		return;
+	guard(rwsem_read)(&iopt->space_lock);
+	unpin_span(iopt, &span, true);
 }
 
 /**
@@ -241,11 +375,9 @@ int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 	struct iova_span span;
 	int rc;
 
-	rc = iova_span_make(&span, iova, length);
+	rc = make_span(iopt, &span, iova, length);
 	if (rc)
-		return iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
-				      "iova 0x%lx, length 0x%lx is empty or wraps",
-				      iova, length);
+		return rc;
 	guard(rwsem_read)(&iopt->space_lock);
 	rc = iopt_cover_first(&walk, iopt, &span);
 	while (!rc) {

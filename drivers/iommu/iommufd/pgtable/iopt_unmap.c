@@ -64,6 +64,11 @@ static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
 				      area->node.span.last,
 				      area_state(area) == AREA_NEW ?
 					      "mapped" : "unmapped");
+	if (atomic_read(&area->locks))
+		return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
+				      "mapping 0x%lx-0x%lx is used by hardware queues",
+				      area->node.span.first,
+				      area->node.span.last);
 	return 0;
 }
 
@@ -236,8 +241,8 @@ static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
  *
  * Context: may sleep; calls the accesses' unmap operation without a lock held.
  * Return: 0; -ENOENT: an area crosses a border of the range; -EBUSY: one is being
- * mapped or unmapped; -EDEADLOCK: an access keeps its pins.  On failure nothing has
- * changed.
+ * mapped or unmapped, or hardware uses it; -EDEADLOCK: an access keeps its pins.  On
+ * failure nothing has changed.
  */
 int iopt_unmap_any(struct iommufd_iopt *iopt, const struct iova_span *span,
 		   unsigned long *unmapped)

@@ -3,7 +3,8 @@
  * A device opened by its node: bind, attach, detach.
  *
  * A file of /dev/vfio/devices/vfioN can at first do one thing only: bind the
- * device to an iommufd.  One file at a time can have a device bound.  It is then
+ * device to an iommufd.  One file at a time can have a device bound, and none
+ * while the device's group is open.  It is then
  * attached to page tables of that iommufd, moved between them and detached, all
  * of it by the driver's callbacks.  Closing the file undoes everything.
  *
@@ -15,7 +16,7 @@
  *
  * The device-set lock protects cdev_opened and iommufd_pt_seq of a device, and
  * the iommufd of a file.  May call attachment.h, noiommu.c, device.c,
- * device_node.c, iommufd.c, device_open.c, iommufd and the driver.
+ * device_node.c, group_node.c, iommufd.c, device_open.c, iommufd and the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -39,15 +40,9 @@
 #include "device.h"
 #include "device_node.h"
 #include "device_open.h"
+#include "group_node.h"
+#include "ictx.h"
 #include "noiommu.h"
-
-static void vfio_ictx_put(struct iommufd_ctx *ictx)
-{
-	if (!IS_ERR_OR_NULL(ictx))
-		iommufd_ctx_put(ictx);
-}
-
-DEFINE_FREE(vfio_ictx, struct iommufd_ctx *, vfio_ictx_put(_T))
 
 /* A bind as the user asked for it, with everything read and checked. */
 struct vfio_bind_request {
@@ -104,11 +99,13 @@ static void vfio_bind_release(struct vfio_device_file *df)
 {
 	struct vfio_device *vdev = df->device;
 
-	guard(mutex)(&vdev->dev_set->lock);
-	vfio_df_close(df);
-	vdev->cdev_opened = false;
-	iommufd_ctx_put(df->iommufd);
-	df->iommufd = NULL;
+	scoped_guard(mutex, &vdev->dev_set->lock) {
+		vfio_df_close(df);
+		vdev->cdev_opened = false;
+		iommufd_ctx_put(df->iommufd);
+		df->iommufd = NULL;
+	}
+	vfio_group_release_for_cdev(vdev);
 }
 
 /**
@@ -182,9 +179,8 @@ static int vfio_bind_parse(struct vfio_device_file *df,
 	return 0;
 }
 
-/* Make the device this file's own. */
-static int vfio_bind_claim(struct vfio_device_file *df,
-			   const struct vfio_bind_request *rq)
+static int vfio_bind_claim_device(struct vfio_device_file *df,
+				  const struct vfio_bind_request *rq)
 {
 	struct vfio_device *vdev = df->device;
 	int rc = 0;
@@ -225,6 +221,22 @@ static int vfio_bind_claim(struct vfio_device_file *df,
 	return 0;
 }
 
+/* Make the device this file's own. */
+static int vfio_bind_claim(struct vfio_device_file *df,
+			   const struct vfio_bind_request *rq)
+{
+	int rc = vfio_group_claim_for_cdev(df->device);
+
+	if (rc)
+		return iommufd_refuse(&df->log, rc, WHY_GROUP,
+				      "the group of %s is open",
+				      dev_name(df->device->dev));
+	rc = vfio_bind_claim_device(df, rq);
+	if (rc)
+		vfio_group_release_for_cdev(df->device);
+	return rc;
+}
+
 /**
  * vfio_cdev_bind - VFIO_DEVICE_BIND_IOMMUFD
  * @df: a file opened by node
@@ -234,6 +246,7 @@ static int vfio_bind_claim(struct vfio_device_file *df,
  * Return: 0; -EFAULT when something cannot be read or written; -EINVAL for a
  * size, flag or file descriptor that makes no sense, when the device is bound
  * already, by whatever file, or for a token that the driver has no use for;
+ * -EBUSY when the device's group is open;
  * -E2BIG for an argument of a newer kernel; -EACCES when the driver wants
  * another token; -EBADF or -EBADFD when the descriptor is not open or not an
  * iommufd; an errno of vfio_df_open().  After an error nothing is bound.

@@ -17,7 +17,7 @@
  * again and again.
  *
  * Keeps no lock of its own.  May call the ground floor and device_inode.c,
- * device_node.c.
+ * device_node.c, group_node.c, group_bind.c.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -34,6 +34,8 @@
 #include "device.h"
 #include "device_inode.h"
 #include "device_node.h"
+#include "group_bind.h"
+#include "group_node.h"
 #include "noiommu.h"
 
 /* How long a user may take to answer a request to let go of a device. */
@@ -203,6 +205,8 @@ static int vfio_device_register(struct vfio_device *vdev)
 
 	if (!vdev->dev_set)
 		rc = vfio_assign_device_set(vdev, vdev);
+	if (!rc)
+		rc = vfio_group_join(vdev);
 	if (rc)
 		return rc;
 
@@ -211,8 +215,10 @@ static int vfio_device_register(struct vfio_device *vdev)
 	rc = vfio_node_add(vdev);
 	if (rc) {
 		vfio_device_retire(vdev);
+		vfio_group_leave(vdev);
 		return rc;
 	}
+	vfio_group_show(vdev);
 	vfio_device_debugfs_init(vdev);
 	return 0;
 }
@@ -277,7 +283,9 @@ EXPORT_SYMBOL_GPL(vfio_register_emulated_iommu_dev);
 void vfio_unregister_group_dev(struct vfio_device *device)
 {
 	vfio_node_del(device);
+	vfio_group_hide(device);
 	vfio_device_retire(device);
+	vfio_group_leave(device);
 	vfio_device_debugfs_exit(device);
 }
 EXPORT_SYMBOL_GPL(vfio_unregister_group_dev);

@@ -4,10 +4,13 @@
  *
  * Until the file is usable, everything but the bind is refused with -EINVAL.
  * Then a call is answered by the room that knows it, or passed on to the
- * driver.  Around each ioctl the device is kept out of runtime suspend.
+ * driver.  Around each ioctl the device is kept out of runtime suspend.  A file
+ * that came out of a group is usable from the beginning; the group binds and
+ * attaches its devices.
  *
  * Keeps no lock; show_fdinfo takes the device-set lock to see one state.  May
- * call cdev.c, device_open.h, feature.c, info_cap.c, noiommu.h and the driver.
+ * call cdev.c, device_open.h, feature.c, group_open.c, info_cap.c, noiommu.h and
+ * the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -31,6 +34,7 @@
 #include "device_file.h"
 #include "device_open.h"
 #include "feature.h"
+#include "group_open.h"
 #include "noiommu.h"
 
 /**
@@ -47,7 +51,12 @@ struct vfio_device_file *vfio_df_from_file(struct file *file)
 
 static int vfio_file_release(struct inode *inode, struct file *file)
 {
-	vfio_cdev_close(file->private_data);
+	struct vfio_device_file *df = file->private_data;
+
+	if (vfio_df_group(df))
+		vfio_group_close_device(df);
+	else
+		vfio_cdev_close(df);
 	return 0;
 }
 
@@ -102,6 +111,14 @@ static long vfio_driver_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	return vdev->ops->ioctl ? vdev->ops->ioctl(vdev, cmd, arg) : -EINVAL;
 }
 
+/* Its container binds, attaches and detaches a device out of a group. */
+static int refuse_group_file(struct vfio_device_file *df)
+{
+	return iommufd_refuse(&df->log, -EINVAL, WHY_GROUP,
+			      "%s was opened out of a group, whose container attaches it",
+			      dev_name(df->device->dev));
+}
+
 /* A call on a device that is awake. */
 static long vfio_file_dispatch(struct vfio_device_file *df, unsigned int cmd,
 			       unsigned long arg)
@@ -111,9 +128,11 @@ static long vfio_file_dispatch(struct vfio_device_file *df, unsigned int cmd,
 
 	switch (cmd) {
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
-		return vfio_cdev_attach(df, uarg);
+		return vfio_df_group(df) ? refuse_group_file(df) :
+					   vfio_cdev_attach(df, uarg);
 	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
-		return vfio_cdev_detach(df, uarg);
+		return vfio_df_group(df) ? refuse_group_file(df) :
+					   vfio_cdev_detach(df, uarg);
 	case VFIO_DEVICE_FEATURE:
 		return vfio_device_feature_ioctl(vdev, uarg);
 	case VFIO_DEVICE_GET_REGION_INFO:
@@ -168,7 +187,8 @@ static long vfio_file_call(struct vfio_device_file *df, unsigned int cmd,
 	long rc;
 
 	if (cmd == VFIO_DEVICE_BIND_IOMMUFD)
-		return vfio_cdev_bind(df, (void __user *)arg);
+		return vfio_df_group(df) ? refuse_group_file(df) :
+					   vfio_cdev_bind(df, (void __user *)arg);
 	if (!vfio_df_is_usable(df))
 		return iommufd_refuse(&df->log, -EINVAL, WHY_BAD_ARGUMENT,
 				      "%s is not bound to an iommufd through this file",
@@ -249,7 +269,8 @@ static void vfio_fdinfo_show_binding(struct seq_file *m,
 	if (!df->iommufd)
 		return;
 
-	seq_printf(m, "vfio-iommufd-devid: %u\n", df->devid);
+	if (df->devid)
+		seq_printf(m, "vfio-iommufd-devid: %u\n", df->devid);
 	if (vdev->iommufd_pt)
 		seq_printf(m, "vfio-iommufd-pt: %u hwpt %u\n", vdev->iommufd_pt,
 			   vdev->iommufd_pt_out);
@@ -269,6 +290,8 @@ static void vfio_file_show_fdinfo(struct seq_file *m, struct file *file)
 	kfree(path);
 	seq_printf(m, "vfio-device: %s\n", dev_name(&vdev->device));
 	seq_printf(m, "vfio-device-kind: %s\n", vfio_device_kind(vdev));
+	if (vfio_df_group(df))
+		seq_puts(m, "vfio-device-opened-by: group\n");
 	vfio_fdinfo_show_binding(m, df);
 	iommufd_log_show(&df->log, m);
 }

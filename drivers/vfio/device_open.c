@@ -8,11 +8,12 @@
  * loaded, the virtual machine is taken, the device is bound to the iommufd and
  * the driver starts it.  When the last such file goes, all of this is undone in
  * the opposite order, so that the device's DMA is stopped before its
- * attachments go.
+ * attachments go.  A device that is opened out of a group is bound by the group,
+ * which may have been done long before.
  *
  * The device-set lock protects open_count, kvm and put_kvm of a device, and is
- * held around all of the driver's callbacks that are called here.  Inside it,
- * a file's kvm_lock.  May call kvm.c and migration.h, and the driver.
+ * held around all of the driver's callbacks that are called here.  May call
+ * kvm.c, migration.h and group_bind.c, and the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -20,10 +21,11 @@
 #include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/vfio.h>
 
 #include "device_open.h"
+#include "group_bind.h"
+#include "group_node.h"
 #include "kvm.h"
 #include "migration.h"
 
@@ -41,31 +43,34 @@ struct vfio_device_file *vfio_df_alloc(struct vfio_device *vdev)
 	if (!file)
 		return ERR_PTR(-ENOMEM);
 
-	spin_lock_init(&file->kvm_lock);
+	vfio_kvm_link_init(&file->kvm);
 	iommufd_log_init(&file->log);
 	file->device = vdev;
 	return file;
 }
 
-/**
- * vfio_df_set_kvm - Tell a file which virtual machine it serves
- * @df: the file
- * @kvm: the machine, or NULL; who says so says NULL before it is freed
- *
- * It counts from the next first open of the device on.
- *
- * Context: Any task.
- */
-void vfio_df_set_kvm(struct vfio_device_file *df, struct kvm *kvm)
+/* KVM speaks to the group of a file that came out of one. */
+static struct vfio_kvm_link *vfio_df_kvm_link(struct vfio_device_file *df)
 {
-	guard(spinlock)(&df->kvm_lock);
-	df->kvm = kvm;
+	struct vfio_group *group = vfio_df_group(df);
+
+	return group ? vfio_group_kvm_link(group) : &df->kvm;
 }
 
-static void vfio_df_take_kvm(struct vfio_device_file *df)
+static int vfio_df_bind(struct vfio_device *vdev, struct vfio_device_file *df)
 {
-	guard(spinlock)(&df->kvm_lock);
-	vfio_device_get_kvm_safe(df->device, df->kvm);
+	if (vfio_df_group(df))
+		return vfio_group_bind_opened(vdev, df->iommufd, df->ioas_id,
+					      &df->devid);
+	return vdev->ops->bind_iommufd(vdev, df->iommufd, &df->devid);
+}
+
+static void vfio_df_unbind(struct vfio_device *vdev, struct vfio_device_file *df)
+{
+	if (vfio_df_group(df))
+		vfio_group_unbind_closed(vdev);
+	else
+		vdev->ops->unbind_iommufd(vdev);
 }
 
 static int vfio_df_bind_and_start(struct vfio_device *vdev,
@@ -75,14 +80,14 @@ static int vfio_df_bind_and_start(struct vfio_device *vdev,
 
 	lockdep_assert_held(&vdev->dev_set->lock);
 
-	rc = vdev->ops->bind_iommufd(vdev, df->iommufd, &df->devid);
+	rc = vfio_df_bind(vdev, df);
 	if (rc)
 		return rc;
 
 	if (vdev->ops->open_device) {
 		rc = vdev->ops->open_device(vdev);
 		if (rc)
-			vdev->ops->unbind_iommufd(vdev);
+			vfio_df_unbind(vdev, df);
 	}
 	return rc;
 }
@@ -96,7 +101,7 @@ static int vfio_df_first_open(struct vfio_device *vdev,
 	if (!try_module_get(driver))
 		return -ENODEV;
 
-	vfio_df_take_kvm(df);
+	vfio_device_get_kvm_safe(vdev, vfio_df_kvm_link(df));
 	rc = vfio_df_bind_and_start(vdev, df);
 	if (rc) {
 		vfio_device_put_kvm(vdev);
@@ -105,13 +110,14 @@ static int vfio_df_first_open(struct vfio_device *vdev,
 	return rc;
 }
 
-static void vfio_df_last_close(struct vfio_device *vdev)
+static void vfio_df_last_close(struct vfio_device *vdev,
+			       struct vfio_device_file *df)
 {
 	lockdep_assert_held(&vdev->dev_set->lock);
 
 	if (vdev->ops->close_device)
 		vdev->ops->close_device(vdev);
-	vdev->ops->unbind_iommufd(vdev);
+	vfio_df_unbind(vdev, df);
 	vfio_migration_forget_user(vdev);
 	vfio_device_put_kvm(vdev);
 	module_put(vdev->dev->driver->owner);
@@ -119,7 +125,8 @@ static void vfio_df_last_close(struct vfio_device *vdev)
 
 /**
  * vfio_df_open - Open the device for a file
- * @df: the file; its iommufd is set, and referenced until vfio_df_close()
+ * @df: the file; its iommufd is set, and referenced until vfio_df_close().
+ *	Only a file out of the group of a device without an IOMMU has none
  *
  * The driver sees an open_count that includes this open.
  *
@@ -156,6 +163,6 @@ void vfio_df_close(struct vfio_device_file *df)
 	lockdep_assert_held(&vdev->dev_set->lock);
 
 	if (vdev->open_count == 1)
-		vfio_df_last_close(vdev);
+		vfio_df_last_close(vdev, df);
 	vdev->open_count--;
 }

@@ -9,11 +9,12 @@
 
 #include <linux/atomic.h>
 #include <linux/iommufd_report.h>
-#include <linux/spinlock_types.h>
+#include <linux/kconfig.h>
 #include <linux/types.h>
 
+#include "kvm.h"
+
 struct iommufd_ctx;
-struct kvm;
 struct vfio_device;
 struct vfio_group;
 
@@ -22,11 +23,13 @@ struct vfio_group;
  * @device: the device, kept registered by this file
  * @group: the group that this file came out of; NULL for one opened by node
  * @iommufd: the iommufd that the device is bound to by this file, NULL while
- *	this file has not bound it; under the device-set lock
- * @devid: the device's ID in @iommufd; valid while that is not NULL
+ *	this file has not bound it; under the device-set lock.  For a file out of
+ *	a group, the group's iommufd
+ * @devid: the device's ID in @iommufd; valid while that is not NULL; 0 if it
+ *	was not this file that had the device bound
+ * @ioas_id: for a file out of a group, the IOAS of the container
  * @usable: the device may be used through this file; never becomes false again
- * @kvm_lock: protects @kvm, and keeps it from being freed
- * @kvm: the virtual machine that this file was told, no reference
+ * @kvm: the virtual machine that this file was told
  * @log: why calls on this file were refused
  */
 struct vfio_device_file {
@@ -36,11 +39,27 @@ struct vfio_device_file {
 #endif
 	struct iommufd_ctx *iommufd;
 	u32 devid;
+	u32 ioas_id;
 	bool usable;
-	spinlock_t kvm_lock; /* @kvm */
-	struct kvm *kvm;
+	struct vfio_kvm_link kvm;
 	struct iommufd_log log;
 };
+
+/**
+ * vfio_df_group - The group that a file came out of
+ * @df: the file
+ *
+ * Context: Any.
+ * Return: the group, valid as long as @df; NULL for a file opened by node.
+ */
+static inline struct vfio_group *vfio_df_group(const struct vfio_device_file *df)
+{
+#if IS_ENABLED(CONFIG_VFIO_GROUP)
+	return df->group;
+#else
+	return NULL;
+#endif
+}
 
 /**
  * vfio_df_is_usable - May the device be used through this file?
@@ -68,7 +87,6 @@ static inline void vfio_df_set_usable(struct vfio_device_file *df)
 }
 
 struct vfio_device_file *vfio_df_alloc(struct vfio_device *vdev);
-void vfio_df_set_kvm(struct vfio_device_file *df, struct kvm *kvm);
 int vfio_df_open(struct vfio_device_file *df);
 void vfio_df_close(struct vfio_device_file *df);
 

@@ -3,9 +3,10 @@
  * What KVM and hot reset ask of a file that a user handed to them.
  *
  * KVM looks these functions up by name, so that it does not depend on vfio.ko.
- * The caller holds a reference to the file, which keeps the device registered.
+ * The caller holds a reference to the file, which keeps the device registered,
+ * or the group in memory.
  *
- * Keeps no lock.  May call device_open.c and device_file.c.
+ * Keeps no lock.  May call kvm.c, device_open.h, device_file.c and group.c.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -15,30 +16,69 @@
 
 #include "device_file.h"
 #include "device_open.h"
+#include "group.h"
+#include "kvm.h"
 
 /**
  * vfio_file_iommu_group - The isolation group that a file stands for
  * @file: any file
  *
  * Context: Any task.
- * Return: NULL: the file of a device stands for no group.
+ * Return: the isolation group of a group's file, valid while a device of it is
+ * there; NULL for the file of a device, or one that is not VFIO's.
  */
 struct iommu_group *vfio_file_iommu_group(struct file *file)
 {
-	return NULL;
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	return group ? vfio_group_iommu_group(group) : NULL;
 }
 EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
+
+#if IS_ENABLED(CONFIG_VFIO_GROUP)
+/**
+ * vfio_file_is_group - Is this the file of a group?
+ * @file: any file
+ *
+ * Context: Any.
+ * Return: true for an open group.
+ */
+bool vfio_file_is_group(struct file *file)
+{
+	return vfio_group_from_file(file);
+}
+EXPORT_SYMBOL_GPL(vfio_file_is_group);
+
+/**
+ * vfio_file_has_dev - Does a file stand for the group of a device?
+ * @file: any file
+ * @device: a device; it need not be open
+ *
+ * Who holds the file of its group owns a device, as far as a reset is concerned
+ * that affects it.
+ *
+ * Context: Any, while @device stays in memory: the device-set lock is held.
+ * Return: true for the file of that group; false for the file of a device.
+ */
+bool vfio_file_has_dev(struct file *file, struct vfio_device *device)
+{
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	return group && group == READ_ONCE(device->group);
+}
+EXPORT_SYMBOL_GPL(vfio_file_has_dev);
+#endif
 
 /**
  * vfio_file_is_valid - Is this a VFIO file?
  * @file: any file
  *
  * Context: Any.
- * Return: true for the file of a device, bound or not.
+ * Return: true for the file of a device, bound or not, and for that of a group.
  */
 bool vfio_file_is_valid(struct file *file)
 {
-	return vfio_df_from_file(file);
+	return vfio_df_from_file(file) || vfio_group_from_file(file);
 }
 EXPORT_SYMBOL_GPL(vfio_file_is_valid);
 
@@ -48,14 +88,20 @@ EXPORT_SYMBOL_GPL(vfio_file_is_valid);
  * @kvm: the machine, or NULL to forget it; no reference is taken until the
  *	device is opened, so KVM says NULL before it frees the machine
  *
+ * A group's file passes it on to the devices that are opened out of it.
+ *
  * Context: Any task.
  */
 void vfio_file_set_kvm(struct file *file, struct kvm *kvm)
 {
 	struct vfio_device_file *df = vfio_df_from_file(file);
 
-	if (df)
-		vfio_df_set_kvm(df, kvm);
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	if (group)
+		vfio_group_set_kvm(group, kvm);
+	else if (df)
+		vfio_kvm_link_set(&df->kvm, kvm);
 }
 EXPORT_SYMBOL_GPL(vfio_file_set_kvm);
 
@@ -66,13 +112,18 @@ EXPORT_SYMBOL_GPL(vfio_file_set_kvm);
  * KVM has to emulate the guest's cache flushes if a device can do DMA past the
  * caches.
  *
- * Context: Any.
- * Return: whether the device's IOMMU can force its DMA to be coherent; true for
- * a file that is not VFIO's.
+ * Context: May sleep.
+ * Return: whether the device's IOMMU can force its DMA to be coherent, for a
+ * group's file whether that holds for all its devices; true for a file that is
+ * not VFIO's.
  */
 bool vfio_file_enforced_coherent(struct file *file)
 {
 	const struct vfio_device_file *df = vfio_df_from_file(file);
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	if (group)
+		return vfio_group_enforced_coherent(group);
 
 	return !df || device_iommu_capable(df->device->dev,
 					   IOMMU_CAP_ENFORCE_CACHE_COHERENCY);

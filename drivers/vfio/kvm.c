@@ -11,17 +11,19 @@
  *
  * Without KVM there never is a machine.
  *
- * The device set's lock protects the @kvm and @put_kvm of a device.  Calls only
- * KVM.
+ * The device set's lock protects the @kvm and @put_kvm of a device.  Inside it,
+ * the lock of a file's link.  Calls only KVM.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
+#include <linux/cleanup.h>
 #include <linux/kconfig.h>
 #if IS_ENABLED(CONFIG_KVM)
 #include <linux/kvm_host.h>
 #endif
 #include <linux/lockdep.h>
 #include <linux/module.h>
+#include <linux/spinlock.h>
 #include <linux/vfio.h>
 
 #include "kvm.h"
@@ -72,29 +74,56 @@ static void machine_put(struct kvm *machine, put_kvm_fn_t put)
 #endif
 
 /**
+ * vfio_kvm_link_init - Prepare what a new file is told
+ * @link: The file's link; it serves no machine
+ *
+ * Context: Any.
+ */
+void vfio_kvm_link_init(struct vfio_kvm_link *link)
+{
+	spin_lock_init(&link->lock);
+	link->machine = NULL;
+}
+
+/**
+ * vfio_kvm_link_set - Tell a file which virtual machine it serves
+ * @link: The file's link
+ * @machine: The machine, or NULL; who says so says NULL before it is freed
+ *
+ * It counts from the next first open of a device on.
+ *
+ * Context: Any task.
+ */
+void vfio_kvm_link_set(struct vfio_kvm_link *link, struct kvm *machine)
+{
+	guard(spinlock)(&link->lock);
+	link->machine = machine;
+}
+
+/**
  * vfio_device_get_kvm_safe - Take a reference to the machine a device serves
  * @vdev: A device that is being opened for the first time
- * @machine: The machine that its file was told, or NULL; the caller makes sure
- *           that the memory is not freed during the call
+ * @link: What its file was told
  *
  * On success @vdev->kvm is the machine until vfio_device_put_kvm().  If there is
  * none, or it is dying, @vdev->kvm stays NULL, and a driver that cannot do
  * without fails its open.
  *
- * Context: The device set's lock is held.  Does not sleep, so that the caller
- * may hold the spinlock that keeps @machine in place.
+ * Context: The device set's lock is held.  Does not sleep.
  */
-void vfio_device_get_kvm_safe(struct vfio_device *vdev, struct kvm *machine)
+void vfio_device_get_kvm_safe(struct vfio_device *vdev,
+			      struct vfio_kvm_link *link)
 {
 	put_kvm_fn_t put = NULL;
 
 	lockdep_assert_held(&vdev->dev_set->lock);
 
-	if (machine)
-		put = machine_get(machine);
+	guard(spinlock)(&link->lock);
+	if (link->machine)
+		put = machine_get(link->machine);
 	if (!put)
 		return;
-	vdev->kvm = machine;
+	vdev->kvm = link->machine;
 	vdev->put_kvm = put;
 }
 

@@ -12,7 +12,23 @@
 #include "debugfs.h"
 #include "device_file.h"
 #include "device_node.h"
+#include "group.h"
 #include "virqfd.h"
+
+/* The nodes of groups and of devices: both or none. */
+static int __init vfio_init_nodes(void)
+{
+	int rc;
+
+	rc = vfio_group_init();
+	if (rc)
+		return rc;
+
+	rc = vfio_nodes_init(&vfio_device_fops);
+	if (rc)
+		vfio_group_exit();
+	return rc;
+}
 
 static int __init vfio_init(void)
 {
@@ -22,7 +38,7 @@ static int __init vfio_init(void)
 	if (rc)
 		return rc;
 
-	rc = vfio_nodes_init(&vfio_device_fops);
+	rc = vfio_init_nodes();
 	if (rc) {
 		vfio_virqfd_exit();
 		return rc;
@@ -35,6 +51,7 @@ static void __exit vfio_exit(void)
 {
 	vfio_debugfs_remove_root();
 	vfio_nodes_exit();
+	vfio_group_exit();
 	vfio_virqfd_exit();
 }
 

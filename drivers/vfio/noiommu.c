@@ -9,20 +9,42 @@
  * attached: an attach would promise a confinement that is not there.
  *
  * No locks; @noiommu of a device is written once, before it is registered.
- * Calls nothing of the other rooms.
+ * Calls iommufd, but nothing of the other rooms.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
 #include <linux/capability.h>
 #include <linux/device.h>
+#include <linux/iommufd_container.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/panic.h>
+#include <linux/sched.h>
 #include <linux/vfio.h>
 
 #include "noiommu.h"
 
 static bool enable_unsafe_noiommu_mode __read_mostly;
-module_param(enable_unsafe_noiommu_mode, bool, 0644);
+
+/* The container tells programs as well whether groups without an IOMMU exist. */
+static int noiommu_mode_set(const char *text, const struct kernel_param *param)
+{
+	int rc = param_set_bool(text, param);
+
+	if (!rc)
+		iommufd_container_allow_noiommu(vfio_noiommu_allowed());
+	return rc;
+}
+
+static const struct kernel_param_ops noiommu_mode_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = noiommu_mode_set,
+	.get = param_get_bool,
+};
+
+__MODULE_PARM_TYPE(enable_unsafe_noiommu_mode, "bool");
+module_param_cb(enable_unsafe_noiommu_mode, &noiommu_mode_ops,
+		&enable_unsafe_noiommu_mode, 0644);
 MODULE_PARM_DESC(enable_unsafe_noiommu_mode,
 		 "Accept devices without an IOMMU. Their programs can write to all memory; the kernel is tainted. (default: false)");
 
@@ -53,6 +75,20 @@ void vfio_noiommu_taint(struct vfio_device *device)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 	dev_warn(device->dev,
 		 "given to user space without an IOMMU, kernel tainted\n");
+}
+
+/**
+ * vfio_noiommu_note_open - Log who was given a device
+ * @device: A device that was opened out of its group; nothing happens if an
+ *          IOMMU translates its DMA
+ *
+ * Context: The opening task.
+ */
+void vfio_noiommu_note_open(const struct vfio_device *device)
+{
+	if (vfio_device_is_noiommu(device))
+		dev_warn(device->dev, "opened without an IOMMU by %s[%d]\n",
+			 current->comm, task_pid_nr(current));
 }
 
 /**

@@ -25,6 +25,7 @@ static inline bool vfio_device_is_noiommu(const struct vfio_device *device)
 #if IS_ENABLED(CONFIG_VFIO_NOIOMMU)
 bool vfio_noiommu_allowed(void);
 void vfio_noiommu_taint(struct vfio_device *device);
+void vfio_noiommu_note_open(const struct vfio_device *device);
 int vfio_noiommu_check_open(const struct vfio_device *device);
 #else
 static inline bool vfio_noiommu_allowed(void)
@@ -33,6 +34,10 @@ static inline bool vfio_noiommu_allowed(void)
 }
 
 static inline void vfio_noiommu_taint(struct vfio_device *device)
+{
+}
+
+static inline void vfio_noiommu_note_open(const struct vfio_device *device)
 {
 }
 

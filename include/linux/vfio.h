@@ -53,9 +53,9 @@ struct vfio_device_set {
  * @ops: the driver's callbacks
  * @mig_ops: migration callbacks; set before registration, or NULL
  * @log_ops: DMA logging callbacks; set before registration, or NULL
- * @group: the VFIO group this device belongs to
+ * @group: the VFIO group this device belongs to, NULL while not registered
  * @group_next: link in the group's list of devices
- * @iommu_entry: link in the list of the group's opened devices
+ * @iommu_entry: link in the list of devices that the group has bound
  * @dev_set: the devices that reset together with this one
  * @dev_set_list: link in &vfio_device_set.device_list
  * @migration_flags: VFIO_MIGRATION_* that the driver supports

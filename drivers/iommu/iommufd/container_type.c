@@ -25,7 +25,8 @@
  * @member: a group that is in and not attached
  *
  * Context: container lock held, and VFIO_SET_IOMMU was called; may sleep and fault.
- * Return: 0; what the group's attach says; -ENODEV when there is no IOAS any more.
+ * Return: 0; what the group's attach says, but -EINVAL where that is -EADDRINUSE;
+ * -ENODEV when there is no IOAS any more.
  */
 int iommufd_container_attach(struct iommufd_ctx *ictx,
 			     struct iommufd_container_member *member)
@@ -45,6 +46,9 @@ int iommufd_container_attach(struct iommufd_ctx *ictx,
 		container->attached = ioas;
 	}
 	rc = member->ops->attach(member, ictx, container->attached->obj.id);
+	/* To type1 a device whose reserved regions are mapped was just unfit. */
+	if (rc == -EADDRINUSE)
+		rc = -EINVAL;
 	if (rc)
 		return iommufd_refuse(&ictx->log, rc, WHY_GROUP,
 				      "a group cannot be attached to ioas %u, refusals before this one tell why",
@@ -144,7 +148,7 @@ static int refuse_type(struct iommufd_ctx *ictx, unsigned long type)
 	switch (ictx->container.kind) {
 	case CONTAINER_NOIOMMU:
 		return iommufd_refuse(&ictx->log, -ENODEV, WHY_NO_IOMMU,
-				      "type %lu, groups without an IOMMU have only type %d",
+				      "type %lu, groups without an IOMMU have only type %d, if the administrator allows it",
 				      type, VFIO_NOIOMMU_IOMMU);
 	case CONTAINER_IOMMU:
 		return iommufd_refuse(&ictx->log, -ENODEV, WHY_NOT_SUPPORTED,
@@ -161,7 +165,8 @@ static int set_type(struct iommufd_ctx *ictx, unsigned long type)
 	bool maps = type == VFIO_TYPE1_IOMMU || type == VFIO_TYPE1v2_IOMMU;
 	bool no_iommu = ictx->container.kind == CONTAINER_NOIOMMU;
 
-	if (no_iommu && type == VFIO_NOIOMMU_IOMMU)
+	if (no_iommu && type == VFIO_NOIOMMU_IOMMU &&
+	    READ_ONCE(iommufd_container_noiommu))
 		return check_noiommu(ictx);
 	if (!no_iommu && maps)
 		return set_mapping(ictx, type);

@@ -473,6 +473,36 @@ static void step_unmap(struct fixture *fix)
 	KUNIT_EXPECT_EQ(fix->test, bytes, 0);
 }
 
+/* Does the area that shows page @i - 1 go on at page @i? */
+static bool model_goes_on(const struct fixture *fix, unsigned int i)
+{
+	return i < SPACE_PAGES && fix->model[i].backing && !fix->model[i].begins;
+}
+
+/* Whole areas from the first on; none if that begins before the range. */
+static void step_unmap_begun(struct fixture *fix)
+{
+	unsigned int npages = 1 + pick(fix, 30);
+	unsigned int first = pick(fix, SPACE_PAGES - npages);
+	unsigned int end = first + npages;
+	unsigned long expected = 0, bytes;
+	struct iova_span span;
+
+	iova_span_make(&span, SPACE_BASE + first * PAGE_SIZE,
+		       npages * PAGE_SIZE);
+	KUNIT_ASSERT_EQ(fix->test, 0,
+			iopt_unmap_begun(&fix->iopt, &span, &bytes));
+	if (!model_goes_on(fix, first)) {
+		while (model_goes_on(fix, end))
+			end++;
+		for (; first < end; first++) {
+			expected += fix->model[first].backing ? PAGE_SIZE : 0;
+			fix->model[first] = (struct model_page){};
+		}
+	}
+	KUNIT_EXPECT_EQ(fix->test, bytes, expected);
+}
+
 static void step_domain(struct fixture *fix)
 {
 	struct fake_domain *fake = &fix->domains[pick(fix, NDOMAINS)];
@@ -544,8 +574,8 @@ static void fixture_exit(struct fixture *fix)
 static void random_steps(struct kunit *test)
 {
 	static void (*const steps[])(struct fixture *fix) = {
-		step_map, step_map, step_map, step_copy, step_unmap, step_unmap,
-		step_domain, step_access,
+		step_map, step_map, step_map, step_copy, step_unmap,
+		step_unmap_begun, step_domain, step_access,
 	};
 	struct fixture *fix;
 

@@ -137,10 +137,7 @@ static int alloc_domain(struct iommufd_hwpt_paging *paging,
 	return enforce_coherency(paging, args->idev);
 }
 
-/*
- * An empty HWPT with all the IOAS gives it.  What an automatic one has to ask of its
- * driver is nothing.
- */
+/* With its domain, which is empty. */
 static struct iommufd_hwpt_paging *paging_new(struct iommufd_ioas *ioas,
 					      const struct iommufd_hwpt_args *args)
 {
@@ -274,7 +271,7 @@ static int check_paging_args(struct iommufd_log *log,
  * lack; -ENOMEM; -EBUSY no ID left; the errnos of iopt_add_domain(); what the IOMMU
  * driver says.
  */
-struct iommufd_hwpt_paging *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_paging_new(struct iommufd_ioas *ioas,
 			const struct iommufd_hwpt_args *args)
 {
@@ -285,15 +282,16 @@ iommufd_hwpt_paging_new(struct iommufd_ioas *ioas,
 	if (rc)
 		return ERR_PTR(rc);
 	paging = paging_new(ioas, args);
-	if (IS_ERR(paging) || !iommufd_hwpt_complete_at_alloc(&paging->common))
-		return paging;
-	rc = iommufd_hwpt_fill(paging);
+	if (IS_ERR(paging))
+		return ERR_CAST(paging);
+	if (iommufd_hwpt_complete_at_alloc(&paging->common))
+		rc = iommufd_hwpt_fill(paging);
 	if (rc) {
 		iommufd_object_abort_and_destroy(&ioas->ictx->objects,
 						 &paging->common.obj);
 		return ERR_PTR(rc);
 	}
-	return paging;
+	return &paging->common;
 }
 
 /**

@@ -109,14 +109,14 @@ struct iommufd_hwpt_args {
 extern const struct iommufd_object_ops iommufd_hwpt_paging_object_ops;
 extern const struct iommufd_object_ops iommufd_hwpt_nested_object_ops;
 
-struct iommufd_hwpt_paging *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_paging_new(struct iommufd_ioas *ioas,
 			const struct iommufd_hwpt_args *args);
 /* hwpt_nested.c */
-struct iommufd_hwpt_nested *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_nested_new(struct iommufd_hwpt_paging *parent,
 			const struct iommufd_hwpt_args *args);
-struct iommufd_hwpt_nested *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_viommu_nested_new(struct iommufd_viommu *viommu,
 			       const struct iommufd_hwpt_args *args);
 

@@ -22,25 +22,17 @@
 static int check_cmd(const struct iommufd_ucmd *ucmd,
 		     const struct iommu_hwpt_alloc *cmd)
 {
+	bool none = cmd->data_type == IOMMU_HWPT_DATA_NONE;
+
 	if (cmd->__reserved)
 		return iommufd_refuse_unknown(ucmd, "__reserved", cmd->__reserved);
 	if (cmd->__reserved2)
 		return iommufd_refuse_unknown(ucmd, "__reserved2", cmd->__reserved2);
-	if ((cmd->data_type == IOMMU_HWPT_DATA_NONE) != !cmd->data_len)
+	if (none == !!cmd->data_len)
 		return iommufd_refuse(&ucmd->ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
 				      "data of type %u cannot have %u bytes",
 				      cmd->data_type, cmd->data_len);
 	return 0;
-}
-
-static struct iommufd_hw_pagetable *common_of(struct iommufd_hwpt_paging *paging)
-{
-	return IS_ERR(paging) ? ERR_CAST(paging) : &paging->common;
-}
-
-static struct iommufd_hw_pagetable *nested_common_of(struct iommufd_hwpt_nested *nested)
-{
-	return IS_ERR(nested) ? ERR_CAST(nested) : &nested->common;
 }
 
 /* By the type of what it builds on. */
@@ -51,15 +43,14 @@ static struct iommufd_hw_pagetable *make_over(struct iommufd_object *obj,
 
 	switch (obj->type) {
 	case IOMMUFD_OBJ_IOAS:
-		return common_of(iommufd_hwpt_paging_new(container_of(obj, struct iommufd_ioas, obj),
-							 args));
+		return iommufd_hwpt_paging_new(container_of(obj, struct iommufd_ioas, obj),
+					       args);
 	case IOMMUFD_OBJ_HWPT_PAGING:
 		below = container_of(obj, struct iommufd_hw_pagetable, obj);
-		return nested_common_of(iommufd_hwpt_nested_new(iommufd_hwpt_to_paging(below),
-								args));
+		return iommufd_hwpt_nested_new(iommufd_hwpt_to_paging(below), args);
 	case IOMMUFD_OBJ_VIOMMU:
-		return nested_common_of(iommufd_hwpt_viommu_nested_new(container_of(obj, struct iommufd_viommu, obj),
-								       args));
+		return iommufd_hwpt_viommu_nested_new(container_of(obj, struct iommufd_viommu, obj),
+						      args);
 	default:
 		return ERR_PTR(iommufd_refuse(&args->idev->ictx->log, -EINVAL,
 					      WHY_BAD_ARGUMENT,

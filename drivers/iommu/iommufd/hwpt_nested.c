@@ -98,10 +98,10 @@ static struct iommufd_hwpt_nested *nested_new(struct iommufd_hwpt_paging *parent
 }
 
 /* Take over the domain that the driver made, or end @nested with its errno. */
-static struct iommufd_hwpt_nested *adopt_domain(struct iommufd_hwpt_nested *nested,
-					    struct iommu_domain *domain,
-					    const struct iommu_ops *ops,
-					    struct device *dev)
+static struct iommufd_hw_pagetable *adopt_domain(struct iommufd_hwpt_nested *nested,
+						 struct iommu_domain *domain,
+						 const struct iommu_ops *ops,
+						 struct device *dev)
 {
 	struct iommufd_ctx *ictx = nested->common.ictx;
 	int rc = 0;
@@ -117,7 +117,7 @@ static struct iommufd_hwpt_nested *adopt_domain(struct iommufd_hwpt_nested *nest
 			rc = -EINVAL;
 	}
 	if (!rc)
-		return nested;
+		return &nested->common;
 	iommufd_refuse(&ictx->log, rc, WHY_DRIVER,
 		       "the IOMMU driver of %s refused to make a nested table",
 		       dev_name(dev));
@@ -138,7 +138,7 @@ static struct iommufd_hwpt_nested *adopt_domain(struct iommufd_hwpt_nested *nest
  * nesting; -EINVAL @parent cannot be one for the device; -ENOMEM; -EBUSY no ID left;
  * what the IOMMU driver says.
  */
-struct iommufd_hwpt_nested *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_nested_new(struct iommufd_hwpt_paging *parent,
 			const struct iommufd_hwpt_args *args)
 {
@@ -157,7 +157,7 @@ iommufd_hwpt_nested_new(struct iommufd_hwpt_paging *parent,
 
 	nested = nested_new(parent, NULL, args);
 	if (IS_ERR(nested))
-		return nested;
+		return ERR_CAST(nested);
 	domain = ops->domain_alloc_nested(dev, parent->common.domain,
 					  args->flags & ~IOMMU_HWPT_FAULT_ID_VALID,
 					  args->data);
@@ -176,7 +176,7 @@ iommufd_hwpt_nested_new(struct iommufd_hwpt_paging *parent,
  * other flags, no data, or a vIOMMU without nesting; -ENOMEM; -EBUSY no ID left; what
  * the IOMMU driver says.
  */
-struct iommufd_hwpt_nested *
+struct iommufd_hw_pagetable *
 iommufd_hwpt_viommu_nested_new(struct iommufd_viommu *viommu,
 			       const struct iommufd_hwpt_args *args)
 {
@@ -196,7 +196,7 @@ iommufd_hwpt_viommu_nested_new(struct iommufd_viommu *viommu,
 
 	nested = nested_new(viommu->hwpt, viommu, args);
 	if (IS_ERR(nested))
-		return nested;
+		return ERR_CAST(nested);
 	domain = viommu->ops->alloc_domain_nested(viommu,
 						  args->flags & ~IOMMU_HWPT_FAULT_ID_VALID,
 						  args->data);

@@ -33,6 +33,7 @@ static struct iommufd_attach_handle *handle_new(struct iommufd_device *idev)
 	if (handle) {
 		handle->igroup = idev->igroup;
 		handle->idev = idev;
+		handle->dev_id = idev->obj.id;
 	}
 	return handle;
 }
@@ -312,6 +313,9 @@ void iommufd_hw_hand_over(struct iommufd_device *from, struct iommufd_device *to
 	struct iommufd_attach_handle *handle = handle_find(from->igroup, pasid);
 
 	lockdep_assert_held(&from->igroup->lock);
-	if (handle && handle->idev == from)
-		WRITE_ONCE(handle->idev, to);
+	if (handle && handle->idev == from) {
+		handle->idev = to;
+		/* A fault queue may be read just now. */
+		WRITE_ONCE(handle->dev_id, to->obj.id);
+	}
 }

@@ -37,12 +37,14 @@ struct iommufd_device {
  * struct iommufd_attach_handle - what the IOMMU core keeps of an attachment for us
  * @handle: the core's part, first
  * @igroup: group that is attached; outlives the attachment
- * @idev: one of its attached devices
+ * @idev: one of its attached devices; @igroup->lock
+ * @dev_id: its ID, for those who read without the lock
  */
 struct iommufd_attach_handle {
 	struct iommu_attach_handle handle;
 	struct iommufd_group *igroup;
 	struct iommufd_device *idev;
+	u32 dev_id;
 };
 
 extern const struct iommufd_object_ops iommufd_device_object_ops;

@@ -21,12 +21,14 @@
 #include "access.h"
 #include "ctx.h"
 #include "device.h"
+#include "fault.h"
 #include "fdinfo.h"
 #include "hwpt.h"
 #include "ioas.h"
 #include "mmap_area.h"
 #include "ucmd.h"
 #include "vfio_compat.h"
+#include "veventq.h"
 #include "viommu.h"
 
 static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
@@ -35,8 +37,10 @@ static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_HWPT_NESTED] = &iommufd_hwpt_nested_object_ops,
 	[IOMMUFD_OBJ_IOAS] = &iommufd_ioas_object_ops,
 	[IOMMUFD_OBJ_ACCESS] = &iommufd_access_object_ops,
+	[IOMMUFD_OBJ_FAULT] = &iommufd_fault_object_ops,
 	[IOMMUFD_OBJ_VIOMMU] = &iommufd_viommu_object_ops,
 	[IOMMUFD_OBJ_VDEVICE] = &iommufd_vdevice_object_ops,
+	[IOMMUFD_OBJ_VEVENTQ] = &iommufd_veventq_object_ops,
 	[IOMMUFD_OBJ_HW_QUEUE] = &iommufd_hw_queue_object_ops,
 };
 
@@ -45,13 +49,6 @@ static int run_destroy(struct iommufd_ucmd *ucmd)
 	struct iommu_destroy *cmd = ucmd->cmd;
 
 	return iommufd_object_destroy_by_id(&ucmd->ictx->objects, cmd->id);
-}
-
-/* Calls whose rooms are not built yet. */
-static int run_unsupported(struct iommufd_ucmd *ucmd)
-{
-	return iommufd_refuse(&ucmd->ictx->log, -EOPNOTSUPP, WHY_NOT_SUPPORTED,
-			      "this kernel does not implement the call");
 }
 
 /* Room for the structure of any call, on the stack of the dispatcher. */
@@ -109,7 +106,7 @@ struct call {
 
 static const struct call calls[] = {
 	CALL(DESTROY, run_destroy, struct iommu_destroy, id),
-	CALL(FAULT_QUEUE_ALLOC, run_unsupported, struct iommu_fault_alloc,
+	CALL(FAULT_QUEUE_ALLOC, iommufd_call_fault_alloc, struct iommu_fault_alloc,
 	     out_fault_fd),
 	CALL(GET_HW_INFO, iommufd_call_get_hw_info, struct iommu_hw_info, __reserved),
 	CALL(HW_QUEUE_ALLOC, iommufd_call_hw_queue_alloc,
@@ -137,7 +134,7 @@ static const struct call calls[] = {
 	CALL(OPTION, iommufd_call_option, struct iommu_option, val64),
 	CALL(VDEVICE_ALLOC, iommufd_call_vdevice_alloc, struct iommu_vdevice_alloc,
 	     virt_id),
-	CALL(VEVENTQ_ALLOC, run_unsupported, struct iommu_veventq_alloc,
+	CALL(VEVENTQ_ALLOC, iommufd_call_veventq_alloc, struct iommu_veventq_alloc,
 	     out_veventq_fd),
 	CALL(VFIO_IOAS, iommufd_call_vfio_ioas, struct iommu_vfio_ioas, __reserved),
 	CALL(VIOMMU_ALLOC, iommufd_call_viommu_alloc, struct iommu_viommu_alloc,

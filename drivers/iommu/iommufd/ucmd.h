@@ -72,6 +72,10 @@ int iommufd_call_ioas_change_process(struct iommufd_ucmd *ucmd);
 int iommufd_call_hwpt_alloc(struct iommufd_ucmd *ucmd);
 /* hwpt_invalidate.c */
 int iommufd_call_hwpt_invalidate(struct iommufd_ucmd *ucmd);
+/* fault_file.c */
+int iommufd_call_fault_alloc(struct iommufd_ucmd *ucmd);
+/* veventq.c */
+int iommufd_call_veventq_alloc(struct iommufd_ucmd *ucmd);
 /* viommu.c */
 int iommufd_call_viommu_alloc(struct iommufd_ucmd *ucmd);
 /* vdevice.c */

@@ -30,7 +30,6 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
-struct file;
 struct iommufd_ctx;
 
 /**
@@ -53,7 +52,6 @@ struct iommufd_vevent {
  * @ictx: context; the open file holds its file
  * @viommu: the vIOMMU; a long reference
  * @item: in &iommufd_viommu.veventqs
- * @filep: the open file
  * @wait: woken when an event comes
  * @lock: protects the members below
  * @events: &struct iommufd_vevent, oldest first
@@ -70,7 +68,6 @@ struct iommufd_veventq {
 	struct iommufd_ctx *ictx;
 	struct iommufd_viommu *viommu;
 	struct list_head item;
-	struct file *filep;
 	wait_queue_head_t wait;
 
 	spinlock_t lock; /* events, num_events, sequence, lost */
@@ -84,6 +81,8 @@ struct iommufd_veventq {
 	/* Last, for it ends in a flexible array. */
 	struct iommufd_vevent lost;
 };
+
+extern const struct iommufd_object_ops iommufd_veventq_object_ops;
 
 /* Set up the part that events need. The caller sets the rest. */
 static inline void iommufd_veventq_init_events(struct iommufd_veventq *veventq,

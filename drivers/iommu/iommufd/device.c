@@ -16,6 +16,7 @@
 #include "ctx.h"
 #include "device.h"
 #include "igroup.h"
+#include "test_hooks.h"
 
 static bool allow_unsafe_interrupts;
 module_param(allow_unsafe_interrupts, bool, 0644);
@@ -91,7 +92,8 @@ void iommufd_device_put(struct iommufd_device *idev)
 /* Without isolation a device can write any MSI, and so attack the host. */
 static int check_msi(struct iommufd_group *igroup, struct device *dev)
 {
-	if (iommu_group_has_isolated_msi(igroup->group))
+	if (iommufd_selftest_is_mock_dev(dev) ||
+	    iommu_group_has_isolated_msi(igroup->group))
 		return 0;
 	if (!allow_unsafe_interrupts)
 		return iommufd_refuse(&igroup->ictx->log, -EPERM, WHY_UNSAFE_MSI,
@@ -134,7 +136,8 @@ static struct iommufd_device *publish(struct iommufd_group *igroup,
 		device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	/* The driver's reference on the object, and the one on the file. */
 	iommufd_object_hold(&idev->obj);
-	iommufd_ctx_get(idev->ictx);
+	if (!iommufd_selftest_is_mock_dev(dev))
+		iommufd_ctx_get(idev->ictx);
 	iommufd_object_finalize(objs, &idev->obj);
 	return idev;
 }
@@ -224,10 +227,12 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_bind, "IOMMUFD");
  */
 void iommufd_device_unbind(struct iommufd_device *idev)
 {
+	bool holds_file = !iommufd_selftest_is_mock_dev(idev->dev);
 	struct iommufd_ctx *ictx = idev->ictx;
 
 	iommufd_object_destroy_user(&ictx->objects, &idev->obj);
-	iommufd_ctx_put(ictx);
+	if (holds_file)
+		iommufd_ctx_put(ictx);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, "IOMMUFD");
 

@@ -17,6 +17,7 @@
 #include "ctx.h"
 #include "igroup.h"
 #include "pgtable/iopt.h"
+#include "test_hooks.h"
 
 static struct iommufd_group *group_new(struct iommufd_ctx *ictx)
 {
@@ -262,6 +263,8 @@ int iommufd_group_reserve(struct iommufd_group *igroup, struct device *dev,
 	int rc;
 
 	lockdep_assert_held(&igroup->lock);
+	if (iommufd_should_fail())
+		return -EINVAL;
 	iommu_get_resv_regions(dev, &regions);
 	rc = reserve_regions(igroup, dev, iopt, &regions);
 	iommu_put_resv_regions(dev, &regions);

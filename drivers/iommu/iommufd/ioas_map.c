@@ -17,6 +17,7 @@
 
 #include "ioas.h"
 #include "memory/backing.h"
+#include "test_hooks.h"
 #include "ucmd.h"
 
 #define MAP_FLAGS (IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE | \
@@ -271,6 +272,8 @@ int iommufd_call_ioas_copy(struct iommufd_ucmd *ucmd)
 	LIST_HEAD(slices);
 	int rc = 0;
 
+	iommufd_test_syz_conv_iova_id(ucmd->ictx, cmd->src_ioas_id, &cmd->src_iova,
+				      &cmd->flags);
 	/* Addresses come after unknown flags and before missing ones. */
 	if (!(cmd->flags & ~MAP_FLAGS))
 		rc = check_address(ucmd, "src_iova", cmd->src_iova);

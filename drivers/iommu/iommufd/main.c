@@ -25,7 +25,9 @@
 #include "fdinfo.h"
 #include "hwpt.h"
 #include "ioas.h"
+#include "iommufd_test.h"
 #include "mmap_area.h"
+#include "test_hooks.h"
 #include "ucmd.h"
 #include "vfio_compat.h"
 #include "veventq.h"
@@ -42,6 +44,9 @@ static const struct iommufd_object_ops *const object_ops[IOMMUFD_OBJ_MAX] = {
 	[IOMMUFD_OBJ_VDEVICE] = &iommufd_vdevice_object_ops,
 	[IOMMUFD_OBJ_VEVENTQ] = &iommufd_veventq_object_ops,
 	[IOMMUFD_OBJ_HW_QUEUE] = &iommufd_hw_queue_object_ops,
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = &iommufd_selftest_object_ops,
+#endif
 };
 
 static int run_destroy(struct iommufd_ucmd *ucmd)
@@ -75,6 +80,9 @@ union cmd_buffer {
 	struct iommu_veventq_alloc veventq_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu_alloc;
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommu_test_cmd test;
+#endif
 };
 
 /**
@@ -139,6 +147,9 @@ static const struct call calls[] = {
 	CALL(VFIO_IOAS, iommufd_call_vfio_ioas, struct iommu_vfio_ioas, __reserved),
 	CALL(VIOMMU_ALLOC, iommufd_call_viommu_alloc, struct iommu_viommu_alloc,
 	     out_viommu_id),
+#ifdef CONFIG_IOMMUFD_TEST
+	CALL(TEST_CMD, iommufd_call_test, struct iommu_test_cmd, last),
+#endif
 };
 
 /* A slot that no row fills has the number 0, which no ioctl of this type has. */
@@ -246,7 +257,7 @@ static struct miscdevice vfio_node = {
 	.fops = &iommufd_fops,
 };
 
-static int __init iommufd_init(void)
+static int __init register_nodes(void)
 {
 	int rc = misc_register(&iommufd_node);
 
@@ -257,6 +268,18 @@ static int __init iommufd_init(void)
 		misc_deregister(&iommufd_node);
 	return rc;
 }
+
+static int __init iommufd_init(void)
+{
+	int rc = iommufd_test_init();
+
+	if (rc)
+		return rc;
+	rc = register_nodes();
+	if (rc)
+		iommufd_test_exit();
+	return rc;
+}
 module_init(iommufd_init);
 
 static void __exit iommufd_exit(void)
@@ -264,6 +287,7 @@ static void __exit iommufd_exit(void)
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&vfio_node);
 	misc_deregister(&iommufd_node);
+	iommufd_test_exit();
 }
 module_exit(iommufd_exit);
 

@@ -20,12 +20,19 @@
 #include "ioas.h"
 #include "vfio_compat.h"
 
-/* A container without page tables is coherent: nothing in it does DMA by itself. */
-static bool is_coherent(struct iommufd_ioas *ioas)
+/*
+ * Without page tables all is coherent, since nothing does DMA by itself; but what
+ * comes with groups that are not attached yet is not known.
+ */
+static bool is_coherent(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 {
+	const struct iommufd_container *container = &ictx->container;
 	struct iommufd_hwpt_paging *paging;
 
 	guard(rwsem_read)(&ioas->iopt.space_lock);
+	if (list_empty(&ioas->iopt.domains))
+		return READ_ONCE(container->kind) == CONTAINER_EMPTY ||
+		       READ_ONCE(container->type);
 	list_for_each_entry(paging, &ioas->iopt.domains, entry.item)
 		if (!paging->enforce_cache_coherency)
 			return false;
@@ -37,7 +44,7 @@ static bool container_is_coherent(struct iommufd_ctx *ictx)
 	struct iommufd_ioas *ioas __free(ioas_put) =
 		iommufd_container_get_chosen(ictx);
 
-	return ioas && is_coherent(ioas);
+	return ioas && is_coherent(ictx, ioas);
 }
 
 /**

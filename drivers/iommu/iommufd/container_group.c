@@ -20,6 +20,7 @@
 
 #include "container.h"
 #include "ioas.h"
+#include "pgtable/iopt_record.h"
 
 static enum iommufd_container_kind
 kind_of(const struct iommufd_container_member *member)
@@ -76,6 +77,13 @@ static int begin(struct iommufd_ctx *ictx,
 	return 0;
 }
 
+/* What the groups' devices wrote is nobody's business any more. */
+static void end_record(struct iommufd_ioas *ioas)
+{
+	guard(mutex)(&ioas->mutex);
+	iopt_record_stop(&ioas->iopt);
+}
+
 /* After the last group.  Returns what was made for them, for give_back(). */
 static struct iommufd_ioas *end(struct iommufd_ctx *ictx)
 {
@@ -84,8 +92,10 @@ static struct iommufd_ioas *end(struct iommufd_ctx *ictx)
 
 	WRITE_ONCE(container->kind, CONTAINER_EMPTY);
 	WRITE_ONCE(ictx->accounts.mode, container->mode_before);
-	if (container->attached)
+	if (container->attached) {
+		end_record(container->attached);
 		iommufd_object_release(&container->attached->obj);
+	}
 	container->attached = NULL;
 	container->made = NULL;
 	if (made && READ_ONCE(container->chosen) == made)

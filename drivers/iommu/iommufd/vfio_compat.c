@@ -26,10 +26,11 @@
 
 #include "container.h"
 #include "ioas.h"
+#include "pgtable/iopt_dirty.h"
 #include "vfio_compat.h"
 
 #define MAP_FLAGS (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
-#define UNMAP_FLAGS VFIO_DMA_UNMAP_FLAG_ALL
+#define UNMAP_FLAGS (VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
 
 /* What the structures of map and unmap begin with. */
 struct vfio_head {
@@ -146,11 +147,15 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
  * @ictx: context
  * @ioas: from which
  * @span: what to unmap
+ * @dirty: where to report what was written, if @get_dirty
+ * @get_dirty: it was asked for
  */
 struct vfio_unmap {
 	struct iommufd_ctx *ictx;
 	struct iommufd_ioas *ioas;
 	struct iova_span span;
+	struct iopt_dirty_request dirty;
+	bool get_dirty;
 };
 
 static int unmap_once(const struct vfio_unmap *op, unsigned long *unmapped)
@@ -159,9 +164,12 @@ static int unmap_once(const struct vfio_unmap *op, unsigned long *unmapped)
 	struct iommufd_iopt *iopt = &op->ioas->iopt;
 	int rc;
 
-	if (READ_ONCE(container->type) == VFIO_TYPE1_IOMMU)
+	if (READ_ONCE(container->type) == VFIO_TYPE1_IOMMU && !op->get_dirty)
 		return iopt_unmap_begun(iopt, &op->span, unmapped);
-	rc = iopt_unmap_any(iopt, &op->span, unmapped);
+	if (op->get_dirty)
+		rc = iopt_unmap_written(iopt, &op->dirty, unmapped);
+	else
+		rc = iopt_unmap_any(iopt, &op->span, unmapped);
 	if (rc == -ENOENT && READ_ONCE(container->kind) != CONTAINER_EMPTY)
 		rc = -EINVAL;
 	return rc;
@@ -208,6 +216,28 @@ static int check_unmap(struct iommufd_ctx *ictx,
 	return make_span(ictx, span, args->iova, args->size);
 }
 
+/* The flag GET_DIRTY_BITMAP: &struct vfio_bitmap stands behind the structure. */
+static int parse_dirty(struct vfio_unmap *op, unsigned long arg,
+		       const struct vfio_iommu_type1_dma_unmap *args)
+{
+	struct iommufd_ctx *ictx = op->ictx;
+	u32 need = sizeof(*args) + iommufd_vfio_bitmap_size();
+
+	op->get_dirty = args->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
+	if (!op->get_dirty)
+		return 0;
+	if (args->flags & ~VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x, GET_DIRTY_BITMAP stands alone",
+				      args->flags);
+	if (args->argsz < need)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_SIZE,
+				      "argsz is %u, at least %u is needed",
+				      args->argsz, need);
+	return iommufd_vfio_read_bitmap(ictx, &op->dirty, args->iova, args->size,
+					(void __user *)arg + sizeof(*args));
+}
+
 /* VFIO_IOMMU_UNMAP_DMA */
 static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 {
@@ -224,7 +254,9 @@ static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 		iommufd_container_get_ioas(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = check_unmap(ictx, &args, &op.span);
+	rc = parse_dirty(&op, arg, &args);
+	if (!rc)
+		rc = check_unmap(ictx, &args, &op.span);
 	if (rc)
 		return rc;
 	op.ioas = ioas;
@@ -269,6 +301,7 @@ static const struct vfio_call calls[] = {
 	CALL(VFIO_IOMMU_GET_INFO, iommufd_vfio_get_info),
 	CALL(VFIO_IOMMU_MAP_DMA, run_map),
 	CALL(VFIO_IOMMU_UNMAP_DMA, run_unmap),
+	CALL(VFIO_IOMMU_DIRTY_PAGES, iommufd_vfio_dirty_pages),
 };
 
 /**

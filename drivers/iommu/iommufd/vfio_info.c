@@ -145,15 +145,32 @@ static int add_iova_ranges(struct info_chain *chain, struct iommufd_ioas *ioas)
 	return 0;
 }
 
-/* The order is that of the type1 driver. */
-static int add_caps(struct info_chain *chain, struct iommufd_ioas *ioas)
+/* What was written can be asked for. */
+static int add_migration(struct info_chain *chain)
 {
-	int rc;
+	struct vfio_iommu_type1_info_cap_migration *cap =
+		add_cap(chain, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, sizeof(*cap));
 
-	rc = add_dma_avail(chain);
-	if (rc)
-		return rc;
-	return add_iova_ranges(chain, ioas);
+	if (!cap)
+		return -ENOMEM;
+	iommufd_vfio_fill_migration(cap);
+	return 0;
+}
+
+/*
+ * The order is that of the type1 driver.  Programs that bring no group do not know the
+ * first one.
+ */
+static int add_caps(struct iommufd_ctx *ictx, struct info_chain *chain,
+		    struct iommufd_ioas *ioas)
+{
+	int rc = 0;
+
+	if (READ_ONCE(ictx->container.kind) != CONTAINER_EMPTY)
+		rc = add_migration(chain);
+	if (!rc)
+		rc = add_dma_avail(chain);
+	return rc ?: add_iova_ranges(chain, ioas);
 }
 
 /* Sizes below the CPU's page cannot be had, memory is pinned in whole pages. */
@@ -180,7 +197,7 @@ static int build(struct iommufd_ctx *ictx, struct info_chain *chain)
 	chain->link = offsetof(struct vfio_iommu_type1_info, cap_offset);
 	chain->info->flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
 	chain->info->iova_pgsizes = page_sizes(ioas);
-	return add_caps(chain, ioas);
+	return add_caps(ictx, chain, ioas);
 }
 
 /* @argsz: what the caller has room for. */

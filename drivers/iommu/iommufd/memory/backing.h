@@ -189,6 +189,15 @@ void iommufd_backing_fill_pages(struct iommufd_backing *backing,
 				struct page **out);
 
 /*
+ * The first stretch of pages from *@first to @end that have more than @uses uses; *@first
+ * is moved to it.  Number of pages, 0 when there is none.  &iommufd_backing.lock held.
+ */
+unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
+					  unsigned int uses,
+					  unsigned long *first,
+					  unsigned long end);
+
+/*
  * Copy @length bytes between @data and the backing from byte @offset (of its first
  * page).  @flags: IOMMUFD_ACCESS_RW_* of <linux/iommufd.h>.  Pins for the time of the copy
  * only, or uses what is pinned.  -EPERM writing to a read-only backing, -EFAULT,

@@ -93,6 +93,37 @@ void iommufd_backing_fill_pages(struct iommufd_backing *backing,
 }
 
 /**
+ * iommufd_backing_next_shared - find pages that somebody else uses, too
+ * @backing: the backing
+ * @uses: uses that the caller knows of
+ * @first: in: first page index to look at; out: where the stretch begins
+ * @end: index behind the last page to look at
+ *
+ * Context: @backing->lock held.
+ * Return: how many pages from *@first on have more than @uses uses; 0 when none has.
+ */
+unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
+					  unsigned int uses,
+					  unsigned long *first,
+					  unsigned long end)
+{
+	struct iommufd_segment *segment;
+
+	lockdep_assert_held(&backing->lock);
+
+	if (!backing->in_segments)
+		return backing->whole_uses > uses ? end - *first : 0;
+	for (segment = segments_find(&backing->segments, *first);
+	     segment && segment->first < end; segment = segments_next(segment)) {
+		if (segment->uses <= uses)
+			continue;
+		*first = max(*first, segment->first);
+		return min(end, segment_end(segment)) - *first;
+	}
+	return 0;
+}
+
+/**
  * iommufd_backing_covers - are these pages pinned?
  * @backing: the backing
  * @first: first page index

@@ -2,13 +2,16 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Areas by themselves: made, pinned for the domains, freed.  Which tree an area
+ * Areas by themselves: made, pinned for the domains, freed, and the record of what the
+ * kernel wrote in them.  Which tree an area
  * stands in and who may see it is iopt_*.c's business; whether an IOMMU maps it
  * is domain_map.c's.
  *
  * Locks: none of its own.  @pinned belongs to the table's domains lock, or to
  * the one call that owns a NEW or LEAVING area.
  */
+#include <linux/bitops.h>
+#include <linux/iommu.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -69,6 +72,86 @@ void area_free_chain(struct iommufd_area *chain)
 		area_free(area);
 		cond_resched();
 	}
+}
+
+/**
+ * area_record - begin to record which pages are written
+ * @iopt: its table
+ * @area: the area; nothing happens if it is read only
+ *
+ * There is a bit for each page.
+ *
+ * Context: may sleep.  The area is NEW, or the space lock is held for writing.
+ * Return: 0; -ENOMEM.
+ */
+int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area)
+{
+	unsigned long *bits;
+	int rc;
+
+	if (!(area->prot & IOMMU_WRITE))
+		return 0;
+	bits = kvcalloc(BITS_TO_LONGS(area_npages(area)), sizeof(*bits),
+			GFP_KERNEL_ACCOUNT);
+	if (!bits)
+		return -ENOMEM;
+	rc = xa_alloc(&iopt->written, &area->written, bits, xa_limit_32b,
+		      GFP_KERNEL_ACCOUNT);
+	if (!rc)
+		return 0;
+	kvfree(bits);
+	area->written = 0;
+	return -ENOMEM;
+}
+
+/**
+ * area_forget - end what area_record() began
+ * @iopt: its table
+ * @area: the area; nothing happens if it records nothing
+ *
+ * Context: may sleep.  The space lock is held for writing.
+ */
+void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area)
+{
+	if (likely(!area->written))
+		return;
+	kvfree(xa_erase(&iopt->written, area->written));
+	area->written = 0;
+}
+
+/**
+ * area_written - which pages were written since that was last reported
+ * @iopt: its table
+ * @area: the area
+ *
+ * Context: the space lock is held; for reading, others set bits, too.
+ * Return: a bit for each page; NULL when nothing is recorded.
+ */
+unsigned long *area_written(struct iommufd_iopt *iopt,
+			    const struct iommufd_area *area)
+{
+	return unlikely(area->written) ? xa_load(&iopt->written, area->written) : NULL;
+}
+
+/**
+ * area_mark_written - note that pages may have been written
+ * @iopt: its table
+ * @area: the area; nothing happens if it records nothing
+ * @first: index of the first page in the backing
+ * @npages: number of pages
+ *
+ * Whoever is going to give the pages back does this before.
+ *
+ * Context: any; the space lock is held.
+ */
+void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
+		       unsigned long first, unsigned long npages)
+{
+	unsigned long bit = first - area_first_page(area);
+	unsigned long *bits = area_written(iopt, area);
+
+	for (; bits && npages; npages--)
+		set_bit(bit++, bits);
 }
 
 /**

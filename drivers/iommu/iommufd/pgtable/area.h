@@ -13,6 +13,7 @@
 #include "../lib/iova_set.h"
 
 struct iommufd_backing;
+struct iommufd_iopt;
 struct iommufd_log;
 struct iopt_slice;
 
@@ -23,7 +24,9 @@ struct iopt_slice;
  * @AREA_LEAVING: still in the tree, being taken out of the domains
  *
  * NEW -> LIVE by its MAP, NEW -> removed when that fails, LIVE -> LEAVING under the
- * IOVA-space lock by an UNMAP.  There is no way back.
+ * IOVA-space lock by an UNMAP.  The only way back is
+ * that of an UNMAP which finds, before it has done anything else, that it cannot report
+ * what was written.
  */
 enum area_state {
 	AREA_NEW,
@@ -43,6 +46,8 @@ enum area_state {
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @pinned: holds a use of its pages for the domains; the table's domains lock
  * @no_access: an UNMAP waits for the pins to go: refuse new ones; space lock
+ * @written: ID of its bitmap in &iommufd_iopt.written, 0 while that is not kept.  Comes and
+ *	     goes with the space lock held for writing, or while the area is NEW
  */
 struct iommufd_area {
 	struct iova_node node;
@@ -55,6 +60,7 @@ struct iommufd_area {
 	u8 prot;
 	bool pinned;
 	bool no_access;
+	u32 written;
 };
 
 static inline struct iommufd_area *area_of(struct iova_node *node)
@@ -102,6 +108,12 @@ static inline bool area_is_aligned(const struct iommufd_area *area,
 struct iommufd_area *area_new(const struct iopt_slice *slice, int prot);
 void area_free(struct iommufd_area *area);
 void area_free_chain(struct iommufd_area *chain);
+int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area);
+void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area);
+unsigned long *area_written(struct iommufd_iopt *iopt,
+			    const struct iommufd_area *area);
+void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
+		       unsigned long first, unsigned long npages);
 int area_pin(struct iommufd_area *area, struct iommufd_log *log);
 void area_unpin(struct iommufd_area *area);
 

@@ -27,6 +27,8 @@ void iopt_init(struct iommufd_iopt *iopt, struct iommufd_log *log)
 	xa_init_flags(&iopt->accesses, XA_FLAGS_ALLOC);
 	iopt->alignment = 1;
 	iopt->huge_pages = true;
+	iopt->recording = false;
+	xa_init_flags(&iopt->written, XA_FLAGS_ALLOC1);
 	iopt->nareas = 0;
 	iopt->nbytes = 0;
 	iopt->log = log;
@@ -46,5 +48,7 @@ void iopt_destroy(struct iommufd_iopt *iopt)
 	WARN_ON(iopt->nareas);
 	WARN_ON(!list_empty(&iopt->domains));
 	WARN_ON(!xa_empty(&iopt->accesses));
+	WARN_ON(!xa_empty(&iopt->written));
 	xa_destroy(&iopt->accesses);
+	xa_destroy(&iopt->written);
 }

@@ -33,6 +33,7 @@ struct iommu_domain;
 struct iommufd_backing;
 struct iommufd_log;
 struct iommufd_payer;
+struct iopt_dirty_request;
 struct page;
 
 /**
@@ -47,6 +48,8 @@ struct page;
  * @accesses: &struct iopt_access by ID
  * @alignment: what IOVA, length and page offset of areas are multiples of
  * @huge_pages: domains may use pages larger than PAGE_SIZE
+ * @recording: what is written is recorded, see iopt_record.h; both locks for writing
+ * @written: bitmaps of the areas for that, by ID
  * @nareas: areas in @areas
  * @nbytes: bytes that they cover
  * @log: where refusals are told
@@ -62,6 +65,8 @@ struct iommufd_iopt {
 	struct xarray accesses;
 	unsigned long alignment;
 	bool huge_pages;
+	bool recording;
+	struct xarray written;
 	unsigned long nareas;
 	u64 nbytes;
 	struct iommufd_log *log;
@@ -128,6 +133,7 @@ void iopt_slices_free(struct list_head *slices);
  * iopt_unmap_any(): the same, but that there is no area is success.
  * iopt_unmap_begun(): every area that begins in @span, as far as it reaches; none if the
  * first that @span meets begins before it.
+ * iopt_unmap_written(): as iopt_unmap_any(), and what was written is reported first.
  * iopt_unmap_all(): everything, an empty table is success.
  */
 int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
@@ -136,16 +142,21 @@ int iopt_unmap_any(struct iommufd_iopt *iopt, const struct iova_span *span,
 		   unsigned long *unmapped);
 int iopt_unmap_begun(struct iommufd_iopt *iopt, const struct iova_span *span,
 		     unsigned long *unmapped);
+int iopt_unmap_written(struct iommufd_iopt *iopt,
+		       const struct iopt_dirty_request *rq,
+		       unsigned long *unmapped);
 int iopt_unmap_all(struct iommufd_iopt *iopt, unsigned long *unmapped);
 
 /**
  * enum iopt_tracker - who follows the dirty bits of a domain, and clears them
  * @IOPT_TRACKER_NONE: nobody; the IOMMU need not keep any
  * @IOPT_TRACKER_OWNER: who added the domain, by iopt_dirty.h
+ * @IOPT_TRACKER_RECORD: the table, by iopt_record.h
  */
 enum iopt_tracker {
 	IOPT_TRACKER_NONE,
 	IOPT_TRACKER_OWNER,
+	IOPT_TRACKER_RECORD,
 };
 
 /**

@@ -150,6 +150,8 @@ static void unpin_part(const struct iopt_cover_walk *walk, bool locks)
 {
 	unsigned long first, npages = part_pages(walk, &first);
 
+	/* As long as they are pinned that says it. */
+	area_mark_written(walk->iopt, walk->area, first, npages);
 	iommufd_backing_unpin(walk->area->backing, first, npages);
 	atomic_dec(counter_of(walk->area, locks));
 }
@@ -356,6 +358,28 @@ void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
 	unpin_span(iopt, &span, true);
 }
 
+static int rw_part(const struct iopt_cover_walk *walk, void *data,
+		   unsigned int flags)
+{
+	struct iommufd_area *area = walk->area;
+	bool write = flags & IOMMUFD_ACCESS_RW_WRITE;
+	unsigned long first, npages;
+	int rc;
+
+	rc = check_open(walk, write);
+	if (rc)
+		return rc;
+	rc = iommufd_backing_rw(area->backing,
+				area_offset_of(area, walk->part.first), data,
+				iova_span_len(&walk->part), flags,
+				walk->iopt->log);
+	/* After a failure, too: a part may have been copied. */
+	npages = part_pages(walk, &first);
+	if (write)
+		area_mark_written(walk->iopt, area, first, npages);
+	return rc;
+}
+
 /**
  * iopt_access_rw - read or write memory through the table
  * @iopt: table
@@ -381,12 +405,7 @@ int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 	guard(rwsem_read)(&iopt->space_lock);
 	rc = iopt_cover_first(&walk, iopt, &span);
 	while (!rc) {
-		rc = check_open(&walk, flags & IOMMUFD_ACCESS_RW_WRITE);
-		if (!rc)
-			rc = iommufd_backing_rw(walk.area->backing,
-						area_offset_of(walk.area, walk.part.first),
-						data, iova_span_len(&walk.part),
-						flags, iopt->log);
+		rc = rw_part(&walk, data, flags);
 		if (rc || iopt_cover_done(&walk))
 			break;
 		data += iova_span_len(&walk.part);

@@ -218,6 +218,15 @@ int iopt_dirty_enable(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 	return 0;
 }
 
+/* Bits that the table's own record waits for are not for others to clear. */
+static int check_owner(struct iommufd_iopt *iopt, const struct iopt_domain *entry)
+{
+	if (entry->tracker != IOPT_TRACKER_RECORD)
+		return 0;
+	return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
+			      "VFIO_IOMMU_DIRTY_PAGES has switched dirty tracking on");
+}
+
 /**
  * iopt_dirty_start - begin to track what devices write through a domain
  * @iopt: table
@@ -226,7 +235,8 @@ int iopt_dirty_enable(struct iommufd_iopt *iopt, struct iommu_domain *domain)
  * What was written before is forgotten.  Nothing happens when it is tracked already.
  *
  * Context: may sleep; the caller serialises.  Takes the domains and the space lock.
- * Return: 0; the errnos of iopt_dirty_enable().
+ * Return: 0; -EBUSY when the table does that, see iopt_record.h; the errnos of
+ * iopt_dirty_enable().
  */
 int iopt_dirty_start(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 {
@@ -235,6 +245,9 @@ int iopt_dirty_start(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 	guard(rwsem_read)(&iopt->domains_lock);
 	if (entry->tracker == IOPT_TRACKER_OWNER)
 		return 0;
+	rc = check_owner(iopt, entry);
+	if (rc)
+		return rc;
 	rc = iopt_dirty_enable(iopt, entry->domain);
 	if (!rc)
 		entry->tracker = IOPT_TRACKER_OWNER;
@@ -249,7 +262,8 @@ int iopt_dirty_start(struct iommufd_iopt *iopt, struct iopt_domain *entry)
  * What was written until now can still be read.
  *
  * Context: may sleep; the caller serialises.  Takes the domains lock.
- * Return: 0, also when it is not tracked; a driver's errno.
+ * Return: 0, also when it is not tracked; -EBUSY when the table tracks it; a driver's
+ * errno.
  */
 int iopt_dirty_stop(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 {
@@ -259,6 +273,9 @@ int iopt_dirty_stop(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 	guard(rwsem_read)(&iopt->domains_lock);
 	if (entry->tracker == IOPT_TRACKER_NONE)
 		return 0;
+	rc = check_owner(iopt, entry);
+	if (rc)
+		return rc;
 	rc = domain->dirty_ops->set_dirty_tracking(domain, false);
 	if (rc)
 		return iommufd_refuse(iopt->log, rc, WHY_DRIVER,
@@ -276,15 +293,21 @@ int iopt_dirty_stop(struct iommufd_iopt *iopt, struct iopt_domain *entry)
  * The IOTLBs are flushed once.
  *
  * Context: may sleep and fault.  Locks as iopt_dirty_report().
- * Return: as iopt_dirty_report(), and a driver's errno.  No bit is lost on failure, see
- * above.
+ * Return: as iopt_dirty_report(); -EBUSY when the table tracks the domain, unless it is to
+ * stay dirty; a driver's errno.  No bit is lost on failure, see above.
  */
 int iopt_dirty_read(struct iommufd_iopt *iopt, struct iopt_domain *entry,
 		    const struct iopt_dirty_request *rq)
 {
 	struct domain_walk dw = domain_walk(iopt, entry->domain);
-	int rc;
+	int rc = 0;
 
+	if (!rq->keep) {
+		scoped_guard(rwsem_read, &iopt->domains_lock)
+			rc = check_owner(iopt, entry);
+	}
+	if (rc)
+		return rc;
 	dw.dirty.keep = rq->keep;
 	domain_dirty_begin(&dw.dirty);
 	rc = iopt_dirty_report(&dw.walk, rq);

@@ -126,6 +126,32 @@ static void unconstrain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 	iopt_update_alignment(iopt);
 }
 
+/*
+ * While writes are recorded the new domain has to tell of those through it.  If it cannot,
+ * the record takes every page for written.
+ */
+static void track_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
+{
+	const struct iommu_dirty_ops *ops = entry->domain->dirty_ops;
+
+	entry->tracker = IOPT_TRACKER_NONE;
+	if (iopt->recording && ops && !ops->set_dirty_tracking(entry->domain, true))
+		entry->tracker = IOPT_TRACKER_RECORD;
+}
+
+/* What a domain that goes would have told of is no longer known. */
+static void mark_all_written(struct iommufd_iopt *iopt)
+{
+	struct iommufd_area *area;
+
+	if (!iopt->recording)
+		return;
+	guard(rwsem_read)(&iopt->space_lock);
+	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL)
+		area_mark_written(iopt, area, area_first_page(area),
+				  area_npages(area));
+}
+
 /**
  * iopt_add_domain - make a domain show the table
  * @iopt: table
@@ -149,6 +175,7 @@ int iopt_add_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 		unconstrain(iopt, entry->domain);
 		return rc;
 	}
+	track_domain(iopt, entry);
 	guard(rwsem_write)(&iopt->space_lock);
 	list_add_tail(&entry->item, &iopt->domains);
 	iopt_update_alignment(iopt);
@@ -165,6 +192,7 @@ int iopt_add_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 void iopt_remove_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 {
 	guard(rwsem_write)(&iopt->domains_lock);
+	mark_all_written(iopt);
 	empty_domain(iopt, entry->domain, NULL);
 	scoped_guard(rwsem_write, &iopt->space_lock)
 		list_del_init(&entry->item);

@@ -56,6 +56,7 @@ static void areas_remove(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 	guard(rwsem_write)(&iopt->space_lock);
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		iova_set_remove(&iopt->areas, &area->node);
+		area_forget(iopt, area);
 		iopt->nareas--;
 		iopt->nbytes -= area_length(area);
 	}
@@ -128,11 +129,26 @@ static int areas_to_domains(struct iommufd_iopt *iopt,
 	return 0;
 }
 
+/* The domains lock is held, so that nobody begins or ends the record meanwhile. */
+static int areas_record(struct iommufd_iopt *iopt, struct iommufd_area *chain)
+{
+	int rc = 0;
+
+	if (likely(!iopt->recording))
+		return 0;
+	for (struct iommufd_area *area = chain; !rc && area; area = area->next)
+		rc = area_record(iopt, area);
+	return rc;
+}
+
 static int areas_fill(struct iommufd_iopt *iopt, struct iommufd_area *chain,
 		      const struct iova_span *span)
 {
 	int rc;
 
+	rc = areas_record(iopt, chain);
+	if (rc)
+		return rc;
 	if (list_empty(&iopt->domains))
 		return 0;
 	rc = areas_pin(iopt, chain);

@@ -22,7 +22,9 @@
 #include <linux/sched.h>
 
 #include "domain_map.h"
+#include "iopt_dirty.h"
 #include "iopt_private.h"
+#include "iopt_record.h"
 
 /* Rounds of asking accesses for the same area before it is a driver's bug. */
 #define UNMAP_MAX_ROUNDS 100
@@ -42,10 +44,12 @@ enum unmap_rule {
  * struct unmap_op - an unmap that is running
  * @span: the range
  * @rule: what it means
+ * @written: where to report what was written there; may be NULL
  */
 struct unmap_op {
 	struct iova_span span;
 	enum unmap_rule rule;
+	const struct iopt_dirty_request *written;
 };
 
 static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
@@ -123,6 +127,19 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	return 0;
 }
 
+/* Nothing has happened to the areas yet. */
+static void unclaim(struct iommufd_iopt *iopt, struct iommufd_area *chain)
+{
+	guard(rwsem_write)(&iopt->space_lock);
+	while (chain) {
+		struct iommufd_area *area = chain;
+
+		chain = area->next;
+		area->next = NULL;
+		WRITE_ONCE(area->state, AREA_LIVE);
+	}
+}
+
 static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 {
 	struct iommu_iotlb_gather gather;
@@ -147,6 +164,7 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 	guard(rwsem_write)(&iopt->space_lock);
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		iova_set_remove(&iopt->areas, &area->node);
+		area_forget(iopt, area);
 		iopt->nareas--;
 		bytes += area_length(area);
 	}
@@ -165,6 +183,13 @@ static int try_unmap(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	rc = claim_areas(iopt, op, &chain, busy);
 	if (rc)
 		return rc;
+	if (chain && op->written) {
+		rc = iopt_record_collect(iopt, op->written);
+		if (rc) {
+			unclaim(iopt, no_free_ptr(chain));
+			return rc;
+		}
+	}
 	/* Commit: nothing below can fail. */
 	leave_domains(iopt, chain);
 	*unmapped = leave_tree(iopt, chain);
@@ -271,6 +296,35 @@ int iopt_unmap(struct iommufd_iopt *iopt, const struct iova_span *span,
 				      "nothing is mapped in 0x%lx-0x%lx",
 				      span->first, span->last);
 	return rc;
+}
+
+/**
+ * iopt_unmap_written - remove every area inside a range and report what was written there
+ * @iopt: table, whose writes are recorded
+ * @rq: the range and the bitmap
+ * @unmapped: bytes removed; 0 on failure
+ *
+ * Context: as iopt_unmap_any(); may fault.
+ * Return: as iopt_unmap_any() and iopt_record_read().  On failure nothing has changed but
+ * bits of the bitmap.
+ */
+int iopt_unmap_written(struct iommufd_iopt *iopt,
+		       const struct iopt_dirty_request *rq,
+		       unsigned long *unmapped)
+{
+	struct iopt_dirty_request written = *rq;
+	const struct unmap_op op = {
+		.span = rq->span,
+		.rule = UNMAP_INSIDE,
+		.written = &written,
+	};
+
+	if (!READ_ONCE(iopt->recording))
+		return iommufd_refuse(iopt->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "writes are not recorded");
+	/* The record goes with the areas. */
+	written.keep = true;
+	return unmap_areas(iopt, &op, unmapped);
 }
 
 /**

@@ -44,20 +44,17 @@ static const struct call calls[] = {
 	CALL(IOMMU_IOAS_CHANGE_PROCESS, iommu_ioas_change_process, 8, __reserved, 0, 0),
 	CALL(IOMMU_GET_HW_INFO, iommu_hw_info, 32, dev_id, 0, -ENOENT),
 	CALL(IOMMU_IOAS_NOIOMMU_GET_PA, iommu_ioas_noiommu_get_pa, 40, length, 1, -ENOENT),
-};
-
-/* Calls that a kernel may answer with EOPNOTSUPP as a whole. */
-static const struct call optional_calls[] = {
-	CALL(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, 24, flags, ~0u, 0),
+	CALL(IOMMU_HWPT_ALLOC, iommu_hwpt_alloc, 24, dev_id, 0, -ENOENT),
 	CALL(IOMMU_HWPT_SET_DIRTY_TRACKING, iommu_hwpt_set_dirty_tracking, 16, flags,
-	     ~0u, 0),
-	CALL(IOMMU_HWPT_GET_DIRTY_BITMAP, iommu_hwpt_get_dirty_bitmap, 48, flags, ~0u, 0),
-	CALL(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, 32, hwpt_id, ST_NO_ID, 0),
-	CALL(IOMMU_FAULT_QUEUE_ALLOC, iommu_fault_alloc, 16, flags, ~0u, 0),
-	CALL(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, 24, flags, ~0u, 0),
-	CALL(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, 24, viommu_id, ST_NO_ID, 0),
-	CALL(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, 28, flags, ~0u, 0),
-	CALL(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, 40, flags, ~0u, 0),
+	     ~0u, -EOPNOTSUPP),
+	CALL(IOMMU_HWPT_GET_DIRTY_BITMAP, iommu_hwpt_get_dirty_bitmap, 48, flags, ~0u,
+	     -EOPNOTSUPP),
+	CALL(IOMMU_HWPT_INVALIDATE, iommu_hwpt_invalidate, 32, hwpt_id, ST_NO_ID, -ENOENT),
+	CALL(IOMMU_FAULT_QUEUE_ALLOC, iommu_fault_alloc, 16, flags, ~0u, -EOPNOTSUPP),
+	CALL(IOMMU_VIOMMU_ALLOC, iommu_viommu_alloc, 24, flags, ~0u, -EOPNOTSUPP),
+	CALL(IOMMU_VDEVICE_ALLOC, iommu_vdevice_alloc, 24, viommu_id, ST_NO_ID, -ENOENT),
+	CALL(IOMMU_VEVENTQ_ALLOC, iommu_veventq_alloc, 28, flags, ~0u, -EOPNOTSUPP),
+	CALL(IOMMU_HW_QUEUE_ALLOC, iommu_hw_queue_alloc, 40, flags, ~0u, -EOPNOTSUPP),
 };
 
 static const struct call *const calls_end = calls + sizeof(calls) / sizeof(*calls);
@@ -267,31 +264,6 @@ TEST_F(abi, mapping_not_undone)
 	EXPECT_EQ(-EEXIST, st_map_at(self->env.iommufd, self->env.ioas, memory, st_page,
 				     ST_IOVA));
 	EXPECT_EQ(0, st_unmap(self->env.iommufd, self->env.ioas, ST_IOVA, st_page));
-}
-
-/* Whatever this kernel does not have yet, it refuses, and it makes nothing. */
-TEST_F(abi, optional_calls)
-{
-	const struct call *call = optional_calls;
-	const struct call *end = call + sizeof(optional_calls) / sizeof(*optional_calls);
-	__u32 before, after;
-
-	ASSERT_EQ(0, ioas_alloc(self->env.iommufd, &before));
-	for (; call < end; call++) {
-		int rc = st_call(self->env.iommufd, call->request,
-				 arguments(self->page, call, call->size));
-
-		EXPECT_TRUE(rc == -EOPNOTSUPP || rc == -ENOENT || rc == -EINVAL) {
-			TH_LOG("%s: %d", call->name, rc);
-		}
-		EXPECT_EQ(-EFAULT, st_call(self->env.iommufd, call->request, NULL));
-		EXPECT_EQ(-EINVAL, st_call(self->env.iommufd, call->request,
-					   arguments(self->page, call, call->min - 1))) {
-			TH_LOG("%s", call->name);
-		}
-	}
-	ASSERT_EQ(0, ioas_alloc(self->env.iommufd, &after));
-	EXPECT_EQ(before + 1, after);
 }
 
 TEST_F(abi, other_file_operations)

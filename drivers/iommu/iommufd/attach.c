@@ -87,11 +87,18 @@ static int check_coherency(struct iommufd_device *idev,
 static int check_driver(struct iommufd_device *idev,
 			const struct iommufd_hw_pagetable *hwpt)
 {
-	if (hwpt->domain->owner == dev_iommu_ops(idev->dev))
-		return 0;
-	return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
-			      "page table %u belongs to another IOMMU driver than that of %s",
-			      hwpt->obj.id, dev_name(idev->dev));
+	const struct iommufd_viommu *viommu = iommufd_hwpt_viommu(hwpt);
+
+	if (hwpt->domain->owner != dev_iommu_ops(idev->dev))
+		return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "page table %u belongs to another IOMMU driver than that of %s",
+				      hwpt->obj.id, dev_name(idev->dev));
+	if (viommu && viommu->iommu_dev != __iommu_get_iommu_dev(idev->dev))
+		return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
+				      "page table %u is of vIOMMU %u, %s is behind another IOMMU",
+				      hwpt->obj.id, viommu->obj.id,
+				      dev_name(idev->dev));
+	return 0;
 }
 
 /*

@@ -32,7 +32,8 @@
  * automatic one (auto=1) has devices only.
  * refused lines are the last refusals, oldest first; see iommufd_report.h.
  *
- * Other types of objects have a line of the type's name with their ID.
+ * Objects for the IOMMU of a guest have the lines of fdinfo_guest.c.  Other types have a
+ * line of the type's name with their ID.
  *
  * Locks: an object is kept by a short reference while its line is printed.  Reading this
  * must not wait for a call that pins memory, so locks are only tried, and numbers are
@@ -155,8 +156,9 @@ static void show_object(struct seq_file *m, struct iommufd_ctx *ictx,
 		show_access(m, container_of(obj, struct iommufd_access, obj));
 		break;
 	default:
-		seq_printf(m, "%s:\tid=%u\n", ictx->objects.ops[obj->type]->name,
-			   obj->id);
+		if (!iommufd_show_guest_object(m, obj))
+			seq_printf(m, "%s:\tid=%u\n",
+				   ictx->objects.ops[obj->type]->name, obj->id);
 	}
 }
 

@@ -8,7 +8,10 @@
 #define __IOMMUFD_FDINFO_H
 
 struct file;
+struct iommufd_object;
 struct seq_file;
 
 void iommufd_show_fdinfo(struct seq_file *m, struct file *file);
+/* fdinfo_guest.c */
+bool iommufd_show_guest_object(struct seq_file *m, struct iommufd_object *obj);
 #endif

@@ -94,6 +94,14 @@ iommufd_hwpt_last_stage(struct iommufd_hw_pagetable *hwpt)
 		container_of(hwpt, struct iommufd_hwpt_nested, common)->parent;
 }
 
+/* The vIOMMU that a nested HWPT was made of, or NULL. */
+static inline struct iommufd_viommu *
+iommufd_hwpt_viommu(const struct iommufd_hw_pagetable *hwpt)
+{
+	return iommufd_hwpt_is_paging(hwpt) ? NULL :
+		container_of(hwpt, struct iommufd_hwpt_nested, common)->viommu;
+}
+
 /**
  * struct iommufd_hwpt_args - what a new HWPT shall be like
  * @idev: device whose IOMMU decides about the format; behind an IOMMU

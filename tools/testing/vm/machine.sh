@@ -22,7 +22,7 @@ VM_IOMMU=${VM_IOMMU:-intremap=on,eim=$([ -n "${VM_ICOUNT:-}" ] && echo off || ec
 
 # device NAME SLOT DISK: QEMU's arguments for one device, a line each.
 machine_device() {
-	local port="pcie-root-port,id=port$2,bus=pcie.0,chassis=$2,addr=0x$2.0"
+	local model port="pcie-root-port,id=port$2,bus=pcie.0,chassis=$2,addr=0x$2.0"
 	case $1 in
 	nvme)
 		printf '%s\n' -device "$port" \
@@ -45,10 +45,11 @@ machine_device() {
 			-device "edu,bus=bridge$2,addr=0x1.0" \
 			-device "edu,bus=bridge$2,addr=0x2.0"
 		;;
-	igb | e1000e)
+	igb | e1000e | virtionet)
+		model=${1/virtionet/virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on}
 		printf '%s\n' -device "$port" \
 			-netdev "hubport,id=net$2,hubid=0" \
-			-device "$1,netdev=net$2,bus=port$2,romfile=,mac=52:54:00:00:00:0$2"
+			-device "$model,netdev=net$2,bus=port$2,romfile=,mac=52:54:00:00:00:0$2"
 		;;
 	*)
 		say "the machine has no device '$1'"
@@ -85,6 +86,7 @@ machine_ids() {
 		edu | edupair) echo 1234:11e8 ;;
 		igb) echo 8086:10c9 ;;
 		e1000e) echo 8086:10d3 ;;
+		virtionet) echo 1af4:1041 ;;
 		esac
 	done | sort -u
 }

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Mock devices, and what is allocated for them.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "iommu_selftest.h"
+#include "st_mock.h"
+
+static int test_call(int fd, struct iommu_test_cmd *cmd, __u32 op, __u32 id)
+{
+	cmd->size = sizeof(*cmd);
+	cmd->op = op;
+	cmd->id = id;
+	return st_call(fd, IOMMU_TEST_CMD, cmd);
+}
+
+/* Does this kernel have the mock IOMMU? */
+bool st_mock_is_there(void)
+{
+	struct iommu_test_cmd cmd = {};
+	int fd = iommufd_open(), rc;
+
+	if (fd < 0)
+		return false;
+	rc = test_call(fd, &cmd, IOMMU_TEST_OP_MOCK_DOMAIN, ST_NO_ID);
+	close(fd);
+	return rc != -ENOTTY;
+}
+
+/* Make a device, bind it and attach it. @flags: MOCK_FLAGS_DEVICE_*. */
+int st_mock_add(int fd, __u32 pt_id, __u32 flags, struct st_mock *mock)
+{
+	struct iommu_test_cmd cmd = { .mock_domain_flags.dev_flags = flags };
+	int rc = test_call(fd, &cmd, IOMMU_TEST_OP_MOCK_DOMAIN_FLAGS, pt_id);
+
+	mock->driver = cmd.mock_domain_flags.out_stdev_id;
+	mock->id = cmd.mock_domain_flags.out_idev_id;
+	mock->hwpt = cmd.mock_domain_flags.out_hwpt_id;
+	return rc;
+}
+
+int st_mock_replace(int fd, const struct st_mock *mock, __u32 pt_id)
+{
+	struct iommu_test_cmd cmd = { .mock_domain_replace.pt_id = pt_id };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE, mock->driver);
+}
+
+int st_mock_pasid_attach(int fd, const struct st_mock *mock, __u32 pasid, __u32 pt_id)
+{
+	struct iommu_test_cmd cmd = {
+		.pasid_attach = { .pasid = pasid, .pt_id = pt_id },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_PASID_ATTACH, mock->driver);
+}
+
+int st_mock_pasid_replace(int fd, const struct st_mock *mock, __u32 pasid, __u32 pt_id)
+{
+	struct iommu_test_cmd cmd = {
+		.pasid_replace = { .pasid = pasid, .pt_id = pt_id },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_PASID_REPLACE, mock->driver);
+}
+
+int st_mock_pasid_detach(int fd, const struct st_mock *mock, __u32 pasid)
+{
+	struct iommu_test_cmd cmd = { .pasid_detach.pasid = pasid };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_PASID_DETACH, mock->driver);
+}
+
+/* @hwpt 0: to nothing. -EINVAL if not. */
+int st_mock_pasid_is_at(int fd, const struct st_mock *mock, __u32 pasid, __u32 hwpt)
+{
+	struct iommu_test_cmd cmd = {
+		.pasid_check = { .pasid = pasid, .hwpt_id = hwpt },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_PASID_CHECK_HWPT, mock->driver);
+}
+
+/* One that completes its group; @pasid 0: none. */
+int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			 __u64 addr)
+{
+	struct iommu_test_cmd cmd = {
+		.trigger_iopf = {
+			.dev_id = mock->id,
+			.pasid = pasid,
+			.grpid = group,
+			.perm = IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE,
+			.addr = addr,
+		},
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_TRIGGER_IOPF, 0);
+}
+
+int st_mock_event(int fd, const struct st_mock *mock)
+{
+	struct iommu_test_cmd cmd = { .trigger_vevent.dev_id = mock->id };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_TRIGGER_VEVENT, 0);
+}
+
+int st_mock_shows(int fd, __u32 hwpt, __u64 iova, const void *va, __u64 length)
+{
+	struct iommu_test_cmd cmd = {
+		.check_map = {
+			.iova = iova,
+			.length = length,
+			.uptr = (uintptr_t)va,
+		},
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_MD_CHECK_MAP, hwpt);
+}
+
+int st_mock_iotlb_is(int fd, __u32 hwpt, __u32 entry, __u32 value)
+{
+	struct iommu_test_cmd cmd = {
+		.check_iotlb = { .id = entry, .iotlb = value },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_MD_CHECK_IOTLB, hwpt);
+}
+
+int st_mock_cache_is(int fd, const struct st_mock *mock, __u32 entry, __u32 value)
+{
+	struct iommu_test_cmd cmd = {
+		.check_dev_cache = { .id = entry, .cache = value },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_DEV_CHECK_CACHE, mock->id);
+}
+
+int st_mock_hwpt(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags, __u32 *id)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dev_id = mock->id,
+		.pt_id = pt_id,
+	};
+	int rc = st_call(fd, IOMMU_HWPT_ALLOC, &cmd);
+
+	*id = cmd.out_hwpt_id;
+	return rc;
+}
+
+/* Its IOTLB begins with the default value. @pt_id: parent or vIOMMU. */
+int st_mock_nested(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags,
+		   __u32 fault_id, __u32 *id)
+{
+	struct iommu_hwpt_selftest data = { .iotlb = IOMMU_TEST_IOTLB_DEFAULT };
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dev_id = mock->id,
+		.pt_id = pt_id,
+		.data_type = IOMMU_HWPT_DATA_SELFTEST,
+		.data_len = sizeof(data),
+		.data_uptr = (uintptr_t)&data,
+		.fault_id = fault_id,
+	};
+	int rc = st_call(fd, IOMMU_HWPT_ALLOC, &cmd);
+
+	*id = cmd.out_hwpt_id;
+	return rc;
+}
+
+int st_mock_viommu(int fd, const struct st_mock *mock, __u32 parent,
+		   struct iommu_viommu_selftest *data, __u32 *id)
+{
+	struct iommu_viommu_alloc cmd = {
+		.size = sizeof(cmd),
+		.type = IOMMU_VIOMMU_TYPE_SELFTEST,
+		.dev_id = mock->id,
+		.hwpt_id = parent,
+		.data_len = data ? sizeof(*data) : 0,
+		.data_uptr = (uintptr_t)data,
+	};
+	int rc = st_call(fd, IOMMU_VIOMMU_ALLOC, &cmd);
+
+	*id = cmd.out_viommu_id;
+	return rc;
+}
+
+int st_mock_vdevice(int fd, __u32 viommu, const struct st_mock *mock, __u64 number,
+		    __u32 *id)
+{
+	struct iommu_vdevice_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.dev_id = mock->id,
+		.virt_id = number,
+	};
+	int rc = st_call(fd, IOMMU_VDEVICE_ALLOC, &cmd);
+
+	*id = cmd.out_vdevice_id;
+	return rc;
+}

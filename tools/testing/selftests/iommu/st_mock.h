@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Mock devices behind the mock IOMMU of kernels with CONFIG_IOMMUFD_TEST. The functions
+ * return 0 or a negative errno.
+ */
+#ifndef ST_MOCK_H
+#define ST_MOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "../../../../drivers/iommu/iommufd/iommufd_test.h"
+
+/* A mock device: as its driver, as it is bound, and the HWPT it was attached to. */
+struct st_mock {
+	__u32 driver;
+	__u32 id;
+	__u32 hwpt;
+};
+
+bool st_mock_is_there(void);
+int st_mock_add(int fd, __u32 pt_id, __u32 flags, struct st_mock *mock);
+int st_mock_replace(int fd, const struct st_mock *mock, __u32 pt_id);
+int st_mock_pasid_attach(int fd, const struct st_mock *mock, __u32 pasid, __u32 pt_id);
+int st_mock_pasid_replace(int fd, const struct st_mock *mock, __u32 pasid, __u32 pt_id);
+int st_mock_pasid_detach(int fd, const struct st_mock *mock, __u32 pasid);
+int st_mock_pasid_is_at(int fd, const struct st_mock *mock, __u32 pasid, __u32 hwpt);
+int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			 __u64 addr);
+int st_mock_event(int fd, const struct st_mock *mock);
+int st_mock_shows(int fd, __u32 hwpt, __u64 iova, const void *va, __u64 length);
+int st_mock_iotlb_is(int fd, __u32 hwpt, __u32 entry, __u32 value);
+int st_mock_cache_is(int fd, const struct st_mock *mock, __u32 entry, __u32 value);
+
+/* Data for the mock IOMMU's page tables goes with these; NULL for none. */
+int st_mock_hwpt(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags, __u32 *id);
+int st_mock_nested(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags,
+		   __u32 fault_id, __u32 *id);
+int st_mock_viommu(int fd, const struct st_mock *mock, __u32 parent,
+		   struct iommu_viommu_selftest *data, __u32 *id);
+int st_mock_vdevice(int fd, __u32 viommu, const struct st_mock *mock, __u64 number,
+		    __u32 *id);
+#endif

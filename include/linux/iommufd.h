@@ -306,7 +306,7 @@ struct iommufd_vdevice {
  * struct iommufd_hw_queue - A queue that hardware reads from guest memory
  * @obj: Its ID and lifetime
  * @viommu: The guest's IOMMU
- * @access: Keeps the queue's memory pinned and mapped
+ * @access: Not used; iommufd pins the queue's memory without one
  * @base_addr: Guest physical address of the memory
  * @length: Its length in bytes
  * @type: What user space asked for
@@ -653,7 +653,7 @@ static inline void iommufd_hw_queue_unlink(struct iommufd_hw_queue *dependent,
  * From now on the user cannot destroy @depended. Undone by
  * iommufd_hw_queue_undepend().
  *
- * Return: 0; -EINVAL for queues of different vIOMMUs or a queue and itself.
+ * Return: 0; -EINVAL for queues of two vIOMMUs, -ENOENT if @depended is ending.
  */
 #define iommufd_hw_queue_depend(dependent, depended, member)                   \
 	({                                                                     \

@@ -1172,9 +1172,9 @@ struct iommu_viommu_alloc {
  * @virt_id: Number by which the guest's IOMMU driver knows the device: a stream
  *           ID for ARM, a device ID for AMD, a requester ID for Intel
  *
- * Enters a device in a vIOMMU. Destroy the vDEVICE before the device is closed:
- * otherwise the kernel destroys it, and its ID stays unusable until the iommufd
- * is closed.
+ * Enters a device in a vIOMMU. A device that is closed takes its vDEVICE along:
+ * the ID names nothing then, and is not given to another object before it has
+ * been destroyed as well, which returns ENOENT.
  *
  * - ENOENT: @viommu_id or @dev_id is not of the right type, or the device is
  *   being unbound.

@@ -29,6 +29,24 @@
 #include "segments.h"
 
 /**
+ * iommufd_backing_init_free - fill in what a backing has that nobody pays for
+ * @backing: zeroed memory
+ * @ops: of the origin
+ * @npages: length, not zero
+ * @writable: pin for writing
+ */
+void iommufd_backing_init_free(struct iommufd_backing *backing,
+			       const struct iommufd_backing_ops *ops,
+			       unsigned long npages, bool writable)
+{
+	refcount_set(&backing->refs, 1);
+	backing->ops = ops;
+	backing->npages = npages;
+	backing->writable = writable;
+	mutex_init(&backing->lock);
+}
+
+/**
  * iommufd_backing_init - fill in what every backing has
  * @backing: zeroed memory
  * @ops: of the origin
@@ -52,12 +70,8 @@ int iommufd_backing_init(struct iommufd_backing *backing,
 	if (IS_ERR(payer))
 		return iommufd_refuse(log, PTR_ERR(payer), WHY_NO_MEMORY,
 				      "no account for the calling process");
-	refcount_set(&backing->refs, 1);
-	backing->ops = ops;
+	iommufd_backing_init_free(backing, ops, npages, writable);
 	backing->payer = payer;
-	backing->npages = npages;
-	backing->writable = writable;
-	mutex_init(&backing->lock);
 	return 0;
 }
 
@@ -79,7 +93,8 @@ void iommufd_backing_put(struct iommufd_backing *backing)
 
 	if (backing->ops->release)
 		backing->ops->release(backing);
-	iommufd_payer_put(backing->payer);
+	if (backing->payer)
+		iommufd_payer_put(backing->payer);
 	mutex_destroy(&backing->lock);
 	kfree(backing);
 }

@@ -30,6 +30,7 @@
 #include <linux/types.h>
 #include "../lib/pfn_runs.h"
 
+struct device;
 struct iommufd_accounts;
 struct iommufd_backing;
 struct iommufd_log;
@@ -42,6 +43,9 @@ struct page;
  * @name: for fdinfo
  * @movable: CHANGE_PROCESS can move the charge to another process; the backing is then
  *	     embedded in a &struct iommufd_movable_backing (origin.h)
+ * @revocable: device memory: never pinned nor charged, embedded in a &struct
+ *	       iommufd_revocable (revocable.h), and @pin is never called
+ * @by_offset: the backing's place is a @pgoff in a file, not a @uva of a process
  * @pin: pin pages @first .. @first + @npages - 1 (long term, writable if the backing
  *	 is) and append them to @runs, which is empty before; on failure some may have
  *	 been appended: the caller unpins what is in @runs.  May sleep, may fault, is
@@ -55,6 +59,8 @@ struct page;
 struct iommufd_backing_ops {
 	const char *name;
 	bool movable;
+	bool revocable;
+	bool by_offset;
 	int (*pin)(struct iommufd_backing *backing, unsigned long first,
 		   unsigned long npages, struct pfn_runs *runs,
 		   struct iommufd_log *log);
@@ -71,12 +77,13 @@ struct iommufd_backing_ops {
  * @whole_uses: uses of the whole, while not @in_segments
  * @npages: length
  * @ops: by origin
- * @payer: who pays; changed only by CHANGE_PROCESS, and only if @ops->movable
+ * @payer: who pays; changed only by CHANGE_PROCESS, and only if @ops->movable; NULL
+ *	   for device memory, which is free
  * @lock: protects @whole_uses, @whole_runs, @segments, @in_segments, @payer
  * @whole_runs: all pages if @whole_uses, empty if not; while not @in_segments
  * @segments: pinned pages, while @in_segments
- * @uva: first byte of the first page in the mapper's address space (user)
- * @pgoff: first page in the file (file)
+ * @uva: first byte of the first page in the mapper's address space
+ * @pgoff: first page in the file, if @ops->by_offset
  * @in_segments: a part is or was used alone
  * @writable: pages are pinned for writing; mappings may be writable.  Constant
  */
@@ -108,8 +115,14 @@ struct iommufd_backing {
  * iommufd_backing_file(): takes its own reference on the file; -EBADF (no such fd),
  * -EACCES (not open for reading, or not for writing if @writable), -EINVAL for a file
  * that is neither shmem nor hugetlbfs or a range past its end, -EPERM for a writable
- * mapping of a write-sealed memfd, -EOPNOTSUPP for a dma-buf, -EOVERFLOW, -ENOMEM.  While a
- * writable one lives the file cannot be sealed against writing, as with mmap().
+ * mapping of a write-sealed memfd, -EOVERFLOW, -ENOMEM.  While a writable one lives the
+ * file cannot be sealed against writing, as with mmap().
+ * iommufd_backing_mmio(): out of a BAR that the running process has mapped through
+ * VFIO, not looked at yet; NULL when @uptr is something else, -ENOMEM.
+ * iommufd_backing_dmabuf(): out of a dma-buf, which has to be there; NULL when @fd is
+ * something else, -EOVERFLOW, -EINVAL past its end, -ENODEV while it is revoked, -EOPNOTSUPP
+ * when it is not one piece of a BAR exported by vfio-pci, -ENOMEM.  @importer stands
+ * for iommufd before the exporter.
  */
 struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 					     unsigned long uptr,
@@ -121,6 +134,13 @@ struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
 					     unsigned long length,
 					     bool writable,
 					     struct iommufd_log *log);
+
+struct iommufd_backing *iommufd_backing_mmio(unsigned long uptr,
+					     unsigned long length, bool writable);
+struct iommufd_backing *iommufd_backing_dmabuf(struct device *importer, int fd,
+					       u64 start, unsigned long length,
+					       bool writable,
+					       struct iommufd_log *log);
 
 static inline struct iommufd_backing *
 iommufd_backing_get(struct iommufd_backing *backing)

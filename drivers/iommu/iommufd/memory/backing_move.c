@@ -29,7 +29,7 @@ static struct iommufd_movable_backing *movable_of(struct iommufd_backing *backin
  * @log: where a refusal is told
  *
  * Context: may sleep.  Takes @backing->lock.
- * Return: 0; -EINVAL when the backing belongs to a process's address space; what
+ * Return: 0, also for a dma-buf; -EINVAL when the backing belongs to a process's address space; what
  * iommufd_payer_charge() says.
  */
 int iommufd_backing_move_prepare(struct iommufd_backing *backing,
@@ -39,6 +39,9 @@ int iommufd_backing_move_prepare(struct iommufd_backing *backing,
 	struct iommufd_movable_backing *movable;
 	int rc;
 
+	/* What is in a file of its own and costs nobody anything stays as it is. */
+	if (backing->ops->revocable && backing->ops->by_offset)
+		return 0;
 	if (!backing->ops->movable)
 		return iommufd_refuse(log, -EINVAL, WHY_NOT_SUPPORTED,
 				      "%s memory at va 0x%lx cannot change its process",

@@ -21,6 +21,9 @@ struct iommufd_movable_backing {
 	struct iommufd_payer *next_payer;
 };
 
+void iommufd_backing_init_free(struct iommufd_backing *backing,
+			       const struct iommufd_backing_ops *ops,
+			       unsigned long npages, bool writable);
 int iommufd_backing_init(struct iommufd_backing *backing,
 			 const struct iommufd_backing_ops *ops,
 			 struct iommufd_accounts *accounts,

@@ -155,21 +155,44 @@ void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
 }
 
 /**
- * area_pin - pin the area's pages for the domains
+ * area_pin - pin the area's pages for the domains, or see that its device memory is there
+ * @area: the area, not pinned yet
+ * @log: where a refusal is told
+ *
+ * Context: may sleep and fault.
+ * Return: 0, or what iommufd_backing_pin() or iommufd_revocable_find() says.
+ */
+int area_pin(struct iommufd_area *area, struct iommufd_log *log)
+{
+	struct iommufd_revocable *rev = area_revocable(area);
+	int rc;
+
+	if (rev)
+		rc = iommufd_revocable_find(rev, log);
+	else
+		rc = iommufd_backing_pin(area->backing, area_first_page(area),
+					 area_npages(area), log);
+	if (rc)
+		return rc;
+	area->pinned = true;
+	return 0;
+}
+
+/**
+ * area_pin_or_hole - area_pin(), but device memory that is away does no harm
  * @area: the area, not pinned yet
  * @log: where a refusal is told
  *
  * Context: may sleep and fault.
  * Return: 0, or what iommufd_backing_pin() says.
  */
-int area_pin(struct iommufd_area *area, struct iommufd_log *log)
+int area_pin_or_hole(struct iommufd_area *area, struct iommufd_log *log)
 {
-	int rc;
+	struct iommufd_revocable *rev = area_revocable(area);
 
-	rc = iommufd_backing_pin(area->backing, area_first_page(area),
-				 area_npages(area), log);
-	if (rc)
-		return rc;
+	if (!rev)
+		return area_pin(area, log);
+	iommufd_revocable_find(rev, NULL);
 	area->pinned = true;
 	return 0;
 }
@@ -183,6 +206,7 @@ void area_unpin(struct iommufd_area *area)
 	if (!area->pinned)
 		return;
 	area->pinned = false;
-	iommufd_backing_unpin(area->backing, area_first_page(area),
-			      area_npages(area));
+	if (!area_revocable(area))
+		iommufd_backing_unpin(area->backing, area_first_page(area),
+				      area_npages(area));
 }

@@ -11,8 +11,8 @@
 #include <linux/cleanup.h>
 #include <linux/mm.h>
 #include "../lib/iova_set.h"
+#include "../memory/revocable.h"
 
-struct iommufd_backing;
 struct iommufd_iopt;
 struct iommufd_log;
 struct iopt_slice;
@@ -44,7 +44,8 @@ enum area_state {
  * @locks: pins of hardware inside, which nobody can ask to let go
  * @state: see above
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
- * @pinned: holds a use of its pages for the domains; the table's domains lock
+ * @pinned: holds a use of its pages for the domains; the table's domains lock.  Of
+ *	    device memory: has been looked for
  * @no_access: an UNMAP waits for the pins to go: refuse new ones; space lock
  * @written: ID of its bitmap in &iommufd_iopt.written, 0 while that is not kept.  Comes and
  *	     goes with the space lock held for writing, or while the area is NEW
@@ -105,6 +106,13 @@ static inline bool area_is_aligned(const struct iommufd_area *area,
 			  offset_in_page(area->offset), alignment);
 }
 
+/* NULL unless the area shows device memory. */
+static inline struct iommufd_revocable *
+area_revocable(const struct iommufd_area *area)
+{
+	return iommufd_revocable_of(area->backing);
+}
+
 struct iommufd_area *area_new(const struct iopt_slice *slice, int prot);
 void area_free(struct iommufd_area *area);
 void area_free_chain(struct iommufd_area *chain);
@@ -115,6 +123,7 @@ unsigned long *area_written(struct iommufd_iopt *iopt,
 void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
 		       unsigned long first, unsigned long npages);
 int area_pin(struct iommufd_area *area, struct iommufd_log *log);
+int area_pin_or_hole(struct iommufd_area *area, struct iommufd_log *log);
 void area_unpin(struct iommufd_area *area);
 
 DEFINE_FREE(area_chain, struct iommufd_area *, if (_T) area_free_chain(_T))

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * The only place where iommufd fills and empties IOMMU page tables.
+ * The place where iommufd fills and empties IOMMU page tables; for device memory, which
+ * comes and goes by itself, it tells memory/revocable.c where it is to be seen.
  *
  * In:  the runs of a pinned area go to the page table as pieces as long as they
  *      are contiguous, without telling the hardware; domain_map_sync() tells it
@@ -24,6 +25,7 @@
 
 #include "../domain_sync.h"
 #include "../memory/backing.h"
+#include "../memory/revocable.h"
 #include "area.h"
 #include "domain_map.h"
 
@@ -121,12 +123,28 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
 	return map_piece(to, iova, phys, waiting, area->prot);
 }
 
+static int show_area(const struct domain_mapping *to, struct iommufd_area *area,
+		     struct iommufd_revocable *rev)
+{
+	const struct iommufd_show_request rq = {
+		.domain = to->domain,
+		.iova = area->node.span.first,
+		.offset = area->offset,
+		.length = area_length(area),
+		.prot = area->prot,
+		.max_piece = to->max_piece,
+	};
+
+	return iommufd_revocable_show(rev, &rq, to->log);
+}
+
 /**
  * domain_map_area - put a pinned area into a domain
  * @to: the domain and how
  * @area: the area, not in this domain yet
  *
- * The hardware may not know before domain_map_sync().
+ * The hardware may not know before domain_map_sync().  Device memory that is away is a
+ * hole until it comes back.
  *
  * Context: may sleep.  Takes the backing's mutex.
  * Return: 0; a driver's errno with the reason noted, or -EINTR when the caller is being
@@ -134,10 +152,13 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
  */
 int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 {
+	struct iommufd_revocable *rev = area_revocable(area);
 	unsigned long iova = area->node.span.first;
 	unsigned long done;
 	int rc;
 
+	if (rev)
+		return show_area(to, area, rev);
 	scoped_guard(mutex, &area->backing->lock)
 		rc = map_runs(to, area, &iova);
 	if (!rc)
@@ -201,14 +222,7 @@ static void unmap_pending(struct domain_unmap *un)
 	WARN_ON_ONCE(done != length);
 }
 
-/**
- * domain_unmap_span - take one area, or what was mapped of it, out of the domain
- * @un: state
- * @span: mapped whole; above all spans given before
- *
- * Context: may sleep.  Pages stay reachable by the device until domain_unmap_end().
- */
-void domain_unmap_span(struct domain_unmap *un, const struct iova_span *span)
+static void unmap_span(struct domain_unmap *un, const struct iova_span *span)
 {
 	if (un->have_pending && un->pending.last + 1 == span->first) {
 		un->pending.last = span->last;
@@ -218,6 +232,23 @@ void domain_unmap_span(struct domain_unmap *un, const struct iova_span *span)
 		unmap_pending(un);
 	un->pending = *span;
 	un->have_pending = true;
+}
+
+/**
+ * domain_unmap_area - take an area out of the domain
+ * @un: state
+ * @area: in this domain; above all areas given before
+ *
+ * Context: may sleep.  Pages stay reachable by the device until domain_unmap_end().
+ */
+void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area)
+{
+	struct iommufd_revocable *rev = area_revocable(area);
+
+	if (rev)
+		iommufd_revocable_hide(rev, un->domain, area->node.span.first);
+	else
+		unmap_span(un, &area->node.span);
 }
 
 /**

@@ -47,8 +47,7 @@ int domain_map_sync(const struct domain_mapping *to,
 		    const struct iova_span *span);
 
 /*
- * Takes spans out of one domain, merging neighbours, and flushes once at the end.
- * Every span was mapped whole.
+ * Takes areas out of one domain, merging neighbours, and flushes once at the end.
  */
 struct domain_unmap {
 	struct iommu_domain *domain;
@@ -59,6 +58,6 @@ struct domain_unmap {
 
 void domain_unmap_begin(struct domain_unmap *un, struct iommu_domain *domain,
 			struct iommu_iotlb_gather *gather);
-void domain_unmap_span(struct domain_unmap *un, const struct iova_span *span);
+void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area);
 void domain_unmap_end(struct domain_unmap *un);
 #endif

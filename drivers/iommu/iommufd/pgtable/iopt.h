@@ -96,6 +96,8 @@ struct iopt_slice {
  * @length: sum of their lengths
  * @iova: in: where, with @fixed; out: where it was mapped
  * @fixed: @iova is given
+ * @away_ok: device memory that is away becomes a hole until it comes back; else it is
+ *	     refused
  * @hint: address of the source (user VA, file offset) whose alignment the automatic
  *	  placement imitates
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
@@ -107,6 +109,7 @@ struct iopt_map_request {
 	unsigned long hint;
 	int prot;
 	bool fixed;
+	bool away_ok;
 };
 
 /*

@@ -93,6 +93,11 @@ static int check_open(const struct iopt_cover_walk *walk, bool write)
 				      area->node.span.first,
 				      area->node.span.last,
 				      write ? "written" : "read");
+	if (area_revocable(area))
+		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_NOT_SUPPORTED,
+				      "mapping 0x%lx-0x%lx is device memory, out of the CPU's reach",
+				      area->node.span.first,
+				      area->node.span.last);
 	return 0;
 }
 

@@ -52,7 +52,8 @@ static int walk_stretch(struct iopt_dirty_walk *walk, struct iova_span *left)
 	stretch.first = max(left->first, area->node.span.first);
 	stretch.last = min(left->last, stretch.first | (STRETCH - 1));
 	iopt_for_each_area_in(area, iopt, &stretch) {
-		if (area_state(area) != walk->state)
+		/* Device memory comes and goes, and is not what a program copies. */
+		if (area_state(area) != walk->state || area_revocable(area))
 			continue;
 		part.first = max(stretch.first, area->node.span.first);
 		part.last = min(stretch.last, area->node.span.last);

@@ -28,7 +28,7 @@ static void empty_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain,
 	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL) {
 		if (area == end)
 			break;
-		domain_unmap_span(&un, &area->node.span);
+		domain_unmap_area(&un, area);
 	}
 	domain_unmap_end(&un);
 }
@@ -54,7 +54,7 @@ static int fill_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 
 	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL) {
 		if (!area->pinned)
-			rc = area_pin(area, iopt->log);
+			rc = area_pin_or_hole(area, iopt->log);
 		if (!rc)
 			rc = domain_map_area(&to, area);
 		if (rc)

@@ -6,6 +6,7 @@
  * access pins over a small IOVA space.  After every step each domain shows exactly
  * what the model says, every page is pinned as often as the rules say (once or not at
  * all), and no page was ever unpinned while a domain or an unflushed IOTLB had it.
+ * One of the memories is a device's, which is switched off and on in between.
  *
  * Domains and memory are fakes, so this runs without any hardware, in ARCH=um too.
  */
@@ -52,8 +53,14 @@ struct fake_backing {
 	int fail_after;
 };
 
+/* Memory of a device, behind the other backings' frames. */
+struct fake_device {
+	struct iommufd_revocable rev;
+	bool on; /* rev.lock */
+};
+
 struct model_page {
-	struct fake_backing *backing;
+	struct iommufd_backing *backing;
 	unsigned int page;
 	unsigned int access_pins;
 	/* first page of its area */
@@ -67,6 +74,7 @@ struct fixture {
 	struct iommufd_accounts accounts;
 	struct fake_domain domains[NDOMAINS];
 	struct fake_backing *backings[NBACKINGS];
+	struct fake_device *device;
 	struct model_page model[SPACE_PAGES];
 	struct rnd_state rnd;
 };
@@ -212,6 +220,41 @@ static const struct iommufd_backing_ops fake_backing_ops = {
 	.unpin = fake_unpin,
 };
 
+static int fake_restore(struct iommufd_revocable *rev, struct iommufd_log *log)
+{
+	struct fake_device *device = container_of(rev, struct fake_device, rev);
+
+	scoped_guard(mutex, &rev->lock) {
+		if (!device->on)
+			return -EFAULT;
+		iommufd_revocable_publish_locked(rev, PFN_PHYS(FAKE_PFN(NBACKINGS, 0)));
+	}
+	iommufd_revocable_fill(rev);
+	return 0;
+}
+
+static bool fake_concerns(const struct iommufd_revocable *rev,
+			  const struct address_space *mapping)
+{
+	return false;
+}
+
+static const struct iommufd_revocable_ops fake_revocable_ops = {
+	.restore = fake_restore,
+	.concerns = fake_concerns,
+};
+
+static void fake_device_release(struct iommufd_backing *backing)
+{
+	iommufd_revocable_exit(iommufd_revocable_of(backing));
+}
+
+static const struct iommufd_backing_ops fake_device_ops = {
+	.name = "fake device",
+	.revocable = true,
+	.release = fake_device_release,
+};
+
 static unsigned int pick(struct fixture *fix, unsigned int below)
 {
 	return prandom_u32_state(&fix->rnd) % below;
@@ -264,6 +307,13 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 						     &fix->log));
 		fix->backings[b] = fake;
 	}
+	fix->device = kzalloc_obj(*fix->device);
+	KUNIT_ASSERT_NOT_NULL(test, fix->device);
+	KUNIT_ASSERT_EQ(test, 0,
+			iommufd_revocable_init(&fix->device->rev,
+					       &fake_device_ops,
+					       &fake_revocable_ops,
+					       BACKING_PAGES, true));
 }
 
 static bool any_domain(struct fixture *fix)
@@ -274,11 +324,30 @@ static bool any_domain(struct fixture *fix)
 	return false;
 }
 
-static unsigned long model_pfn(const struct model_page *page)
+static bool is_device(const struct model_page *page)
 {
+	return page->backing && page->backing->ops->revocable;
+}
+
+static unsigned long model_pfn(struct fixture *fix, unsigned int at)
+{
+	const struct model_page *page = &fix->model[at];
+	struct fake_backing *fake;
+
 	if (!page->backing)
 		return 0;
-	return FAKE_PFN(page->backing->index, page->backing->frame[page->page]);
+	if (is_device(page))
+		return fix->device->on ? FAKE_PFN(NBACKINGS, page->page) : 0;
+	fake = fake_backing_of(page->backing);
+	return FAKE_PFN(fake->index, fake->frame[page->page]);
+}
+
+static bool any_device(struct fixture *fix, unsigned int first, unsigned int end)
+{
+	for (unsigned int i = first; i < end; i++)
+		if (is_device(&fix->model[i]))
+			return true;
+	return false;
 }
 
 static void check_domains(struct fixture *fix)
@@ -287,7 +356,7 @@ static void check_domains(struct fixture *fix)
 		struct fake_domain *fake = &fix->domains[d];
 
 		for (int i = 0; i < SPACE_PAGES; i++) {
-			unsigned long pfn = model_pfn(&fix->model[i]);
+			unsigned long pfn = model_pfn(fix, i);
 
 			KUNIT_ASSERT_EQ_MSG(fix->test, fake->table[i],
 					    fake->added ? pfn : 0,
@@ -305,8 +374,9 @@ static void check_pins(struct fixture *fix)
 	for (int i = 0; i < SPACE_PAGES; i++) {
 		const struct model_page *page = &fix->model[i];
 
-		if (page->backing && (domains || page->access_pins))
-			want[page->backing->index][page->page] = 1;
+		if (page->backing && !is_device(page) &&
+		    (domains || page->access_pins))
+			want[fake_backing_of(page->backing)->index][page->page] = 1;
 	}
 	for (int b = 0; b < NBACKINGS; b++)
 		for (int i = 0; i < BACKING_PAGES; i++) {
@@ -337,7 +407,7 @@ static void model_map(struct fixture *fix, unsigned int at,
 	list_for_each_entry(slice, slices, item)
 		for (unsigned long i = 0; i < slice->length >> PAGE_SHIFT; i++)
 			fix->model[at++] = (struct model_page){
-				.backing = fake_backing_of(slice->backing),
+				.backing = slice->backing,
 				.page = (slice->offset >> PAGE_SHIFT) + i,
 				.begins = !i,
 			};
@@ -349,7 +419,7 @@ static bool maybe_fail(struct fixture *fix, struct iopt_slice *slice)
 		return false;
 	if (!pick(fix, 12))
 		fix->domains[pick(fix, NDOMAINS)].fail_after = 1 + pick(fix, 4);
-	else if (!pick(fix, 12))
+	else if (!slice->backing->ops->revocable && !pick(fix, 12))
 		fake_backing_of(slice->backing)->fail_after = 1 + pick(fix, 4);
 	else
 		return false;
@@ -364,19 +434,29 @@ static void stop_failing(struct fixture *fix)
 		fix->backings[b]->fail_after = 0;
 }
 
-static void map_slices(struct fixture *fix, struct list_head *slices,
-		       unsigned int at, unsigned int npages)
+/* Is the mapping refused because it is new and the device is off? */
+static bool is_away(struct fixture *fix, const struct iopt_slice *first,
+		    bool away_ok)
 {
+	return first->backing->ops->revocable && !fix->device->on &&
+	       !away_ok && any_domain(fix);
+}
+
+static void map_slices(struct fixture *fix, struct list_head *slices,
+		       unsigned int at, unsigned int npages, bool away_ok)
+{
+	struct iopt_slice *first = list_first_entry(slices, struct iopt_slice, item);
 	struct iopt_map_request rq = {
 		.slices = slices,
 		.length = npages * PAGE_SIZE,
 		.iova = SPACE_BASE + at * PAGE_SIZE,
 		.prot = IOMMU_READ | IOMMU_WRITE,
 		.fixed = true,
+		.away_ok = away_ok,
 	};
-	bool fits = free_stretch(fix, at, npages) == npages;
-	bool failing = maybe_fail(fix, list_first_entry(slices,
-							struct iopt_slice, item));
+	bool fits = free_stretch(fix, at, npages) == npages &&
+		    !is_away(fix, first, away_ok);
+	bool failing = maybe_fail(fix, first);
 	unsigned int syncs = fix->domains[0].syncs;
 	int rc = iopt_map(&fix->iopt, &rq);
 
@@ -389,23 +469,28 @@ static void map_slices(struct fixture *fix, struct list_head *slices,
 		KUNIT_ASSERT_EQ(fix->test, rc, 0);
 	if (rc)
 		return;
-	KUNIT_EXPECT_EQ(fix->test, fix->domains[0].syncs,
-			syncs + fix->domains[0].added);
 	model_map(fix, at, slices);
+	if (!any_device(fix, at, at + npages))
+		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].syncs,
+				syncs + fix->domains[0].added);
 }
 
 static void step_map(struct fixture *fix)
 {
 	struct iopt_slice slice = {
-		.backing = &fix->backings[pick(fix, NBACKINGS)]->backing,
+		.backing = &fix->device->rev.backing,
 	};
 	unsigned int npages = 1 + pick(fix, 12);
+	unsigned int backing = pick(fix, NBACKINGS + 1);
 	LIST_HEAD(slices);
+
+	if (backing < NBACKINGS)
+		slice.backing = &fix->backings[backing]->backing;
 
 	slice.offset = pick(fix, BACKING_PAGES - npages) * PAGE_SIZE;
 	slice.length = npages * PAGE_SIZE;
 	list_add(&slice.item, &slices);
-	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages);
+	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages, false);
 }
 
 static void step_copy(struct fixture *fix)
@@ -423,7 +508,7 @@ static void step_copy(struct fixture *fix)
 	KUNIT_ASSERT_EQ(fix->test, rc, mapped == npages ? 0 : -ENOENT);
 	if (rc)
 		return;
-	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages);
+	map_slices(fix, &slices, pick(fix, SPACE_PAGES - npages), npages, true);
 	iopt_slices_free(&slices);
 }
 
@@ -464,8 +549,9 @@ static void step_unmap(struct fixture *fix)
 			model_unmap_rc(fix, first, first + npages));
 	if (rc)
 		return;
-	KUNIT_EXPECT_EQ(fix->test, fix->domains[0].flushes,
-			flushes + fix->domains[0].added);
+	if (!any_device(fix, first, first + npages))
+		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].flushes,
+				flushes + fix->domains[0].added);
 	for (unsigned int i = first; i < first + npages; i++) {
 		bytes -= fix->model[i].backing ? PAGE_SIZE : 0;
 		fix->model[i] = (struct model_page){};
@@ -524,6 +610,33 @@ static void step_domain(struct fixture *fix)
 	fake->added = !rc;
 }
 
+/* Device memory goes away or comes back. */
+static void step_device(struct fixture *fix)
+{
+	struct iommufd_revocable *rev = &fix->device->rev;
+	bool on = fix->device->on;
+
+	scoped_guard(mutex, &rev->lock) {
+		iommufd_revocable_revoke_locked(rev);
+		fix->device->on = !on;
+	}
+	if (!on)
+		KUNIT_EXPECT_EQ(fix->test, 0, fake_restore(rev, NULL));
+}
+
+/* What a pin of pages has to say: at a hole, and at device memory. */
+static int model_pin_rc(struct fixture *fix, unsigned int first,
+			unsigned int npages)
+{
+	for (unsigned int i = first; i < first + npages; i++) {
+		if (!fix->model[i].backing)
+			return -ENOENT;
+		if (is_device(&fix->model[i]))
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* Pin one stretch, look at its pages, and mostly give it back at once. */
 static void step_access(struct fixture *fix)
 {
@@ -531,18 +644,15 @@ static void step_access(struct fixture *fix)
 	unsigned int first = pick(fix, SPACE_PAGES - npages);
 	unsigned long iova = SPACE_BASE + first * PAGE_SIZE;
 	struct page *pages[6];
-	unsigned int mapped = 0;
 	int rc;
 
-	while (mapped < npages && fix->model[first + mapped].backing)
-		mapped++;
 	rc = iopt_access_pin(&fix->iopt, iova, npages * PAGE_SIZE, pages, true);
-	KUNIT_ASSERT_EQ(fix->test, rc, mapped == npages ? 0 : -ENOENT);
+	KUNIT_ASSERT_EQ(fix->test, rc, model_pin_rc(fix, first, npages));
 	if (rc)
 		return;
 	for (unsigned int i = 0; i < npages; i++) {
 		KUNIT_ASSERT_EQ(fix->test, page_to_pfn(pages[i]),
-				model_pfn(&fix->model[first + i]));
+				model_pfn(fix, first + i));
 		fix->model[first + i].access_pins++;
 	}
 	check_pins(fix);
@@ -568,6 +678,7 @@ static void fixture_exit(struct fixture *fix)
 			KUNIT_EXPECT_EQ(fix->test, fix->backings[b]->pins[i], 0);
 		iommufd_backing_put(&fix->backings[b]->backing);
 	}
+	iommufd_backing_put(&fix->device->rev.backing);
 	iommufd_accounts_destroy(&fix->accounts);
 }
 
@@ -575,7 +686,7 @@ static void random_steps(struct kunit *test)
 {
 	static void (*const steps[])(struct fixture *fix) = {
 		step_map, step_map, step_map, step_copy, step_unmap,
-		step_unmap_begun, step_domain, step_access,
+		step_unmap_begun, step_domain, step_access, step_device,
 	};
 	struct fixture *fix;
 
@@ -647,7 +758,7 @@ static void unmap_asks_access(struct kunit *test)
 	};
 	list_add(&slice.item, &slices);
 	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->iopt, &access.access));
-	map_slices(fix, &slices, 0, 8);
+	map_slices(fix, &slices, 0, 8, false);
 	KUNIT_ASSERT_EQ(test, 0,
 			iopt_access_pin(&fix->iopt, SPACE_BASE + PAGE_SIZE,
 					2 * PAGE_SIZE, pages, false));

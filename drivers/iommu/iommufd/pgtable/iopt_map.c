@@ -62,10 +62,12 @@ static void areas_remove(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 	}
 }
 
-static int areas_pin(struct iommufd_iopt *iopt, struct iommufd_area *chain)
+static int areas_pin(struct iommufd_iopt *iopt, struct iommufd_area *chain,
+		     bool away_ok)
 {
 	for (struct iommufd_area *area = chain; area; area = area->next) {
-		int rc = area_pin(area, iopt->log);
+		int rc = away_ok ? area_pin_or_hole(area, iopt->log) :
+				   area_pin(area, iopt->log);
 
 		if (rc)
 			return rc;
@@ -74,12 +76,18 @@ static int areas_pin(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 	return 0;
 }
 
-/* Take [first, below) out of a domain; nothing if empty. */
-static void domain_clear(struct iommu_domain *domain, unsigned long first,
-			 unsigned long below)
+/* Take the areas up to but without @end (NULL: all) out of a domain again. */
+static void areas_from_domain(struct iommufd_area *chain,
+			      struct iommufd_area *end,
+			      struct iommu_domain *domain)
 {
-	if (below != first)
-		iommu_unmap(domain, first, below - first);
+	struct iommu_iotlb_gather gather;
+	struct domain_unmap un;
+
+	domain_unmap_begin(&un, domain, &gather);
+	for (struct iommufd_area *area = chain; area != end; area = area->next)
+		domain_unmap_area(&un, area);
+	domain_unmap_end(&un);
 }
 
 /* All areas into one domain, or none. */
@@ -97,15 +105,14 @@ static int areas_to_domain(struct iommufd_iopt *iopt, struct iommufd_area *chain
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		rc = domain_map_area(&to, area);
 		if (rc) {
-			domain_clear(domain, span->first,
-				     area->node.span.first);
+			areas_from_domain(chain, area, domain);
 			return rc;
 		}
 		cond_resched();
 	}
 	rc = domain_map_sync(&to, span);
 	if (rc)
-		domain_clear(domain, span->first, span->last + 1);
+		areas_from_domain(chain, NULL, domain);
 	return rc;
 }
 
@@ -122,8 +129,7 @@ static int areas_to_domains(struct iommufd_iopt *iopt,
 			continue;
 		list_for_each_entry_continue_reverse(entry, &iopt->domains,
 						     item)
-			domain_clear(entry->domain, span->first,
-				     span->last + 1);
+			areas_from_domain(chain, NULL, entry->domain);
 		return rc;
 	}
 	return 0;
@@ -142,7 +148,7 @@ static int areas_record(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 }
 
 static int areas_fill(struct iommufd_iopt *iopt, struct iommufd_area *chain,
-		      const struct iova_span *span)
+		      const struct iova_span *span, bool away_ok)
 {
 	int rc;
 
@@ -151,7 +157,7 @@ static int areas_fill(struct iommufd_iopt *iopt, struct iommufd_area *chain,
 		return rc;
 	if (list_empty(&iopt->domains))
 		return 0;
-	rc = areas_pin(iopt, chain);
+	rc = areas_pin(iopt, chain, away_ok);
 	if (rc)
 		return rc;
 	return areas_to_domains(iopt, chain, span);
@@ -188,7 +194,7 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 	span.first = rq->iova;
 	span.last = rq->iova + (rq->length - 1);
 
-	rc = areas_fill(iopt, chain, &span);
+	rc = areas_fill(iopt, chain, &span, rq->away_ok);
 	if (rc) {
 		areas_remove(iopt, chain);
 		return rc;

@@ -149,7 +149,7 @@ static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 	list_for_each_entry(entry, &iopt->domains, item) {
 		domain_unmap_begin(&un, entry->domain, &gather);
 		for (struct iommufd_area *area = chain; area; area = area->next) {
-			domain_unmap_span(&un, &area->node.span);
+			domain_unmap_area(&un, area);
 			cond_resched();
 		}
 		domain_unmap_end(&un);

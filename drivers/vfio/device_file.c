@@ -18,6 +18,7 @@
 #include <linux/compat.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/iommufd_device_memory.h>
 #include <linux/iommufd_report.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -204,6 +205,25 @@ static long vfio_file_call(struct vfio_device_file *df, unsigned int cmd,
 	return rc;
 }
 
+/*
+ * A call may have switched the memory of the device on again, a hot reset that of all
+ * devices that reset with it: whoever has it mapped for DMA sees it now.
+ */
+static void vfio_file_recheck(struct vfio_device_file *df, unsigned int cmd)
+{
+	struct vfio_device *vdev = df->device;
+	struct vfio_device *other;
+
+	if (!vfio_df_is_usable(df))
+		return;
+	iommufd_device_memory_recheck(vdev->inode->i_mapping);
+	if (cmd != VFIO_DEVICE_PCI_HOT_RESET)
+		return;
+	guard(mutex)(&vdev->dev_set->lock);
+	list_for_each_entry(other, &vdev->dev_set->device_list, dev_set_list)
+		iommufd_device_memory_recheck(other->inode->i_mapping);
+}
+
 static long vfio_file_ioctl(struct file *file, unsigned int cmd,
 			    unsigned long arg)
 {
@@ -213,6 +233,7 @@ static long vfio_file_ioctl(struct file *file, unsigned int cmd,
 
 	if (name || !vfio_df_is_usable(df))
 		iommufd_report_result(&df->log, name ?: "VFIO_CALL", rc);
+	vfio_file_recheck(df, cmd);
 	return rc;
 }
 
@@ -232,10 +253,13 @@ static ssize_t vfio_file_write(struct file *file, const char __user *buf,
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *vdev = df->device;
+	ssize_t rc;
 
 	if (!vfio_df_is_usable(df) || !vdev->ops->write)
 		return -EINVAL;
-	return vdev->ops->write(vdev, buf, count, ppos);
+	rc = vdev->ops->write(vdev, buf, count, ppos);
+	iommufd_device_memory_recheck(file->f_mapping);
+	return rc;
 }
 
 static int vfio_file_mmap(struct file *file, struct vm_area_struct *vma)

@@ -7,6 +7,7 @@
  * Copyright (C) 2026 The iommufd overlay authors
  */
 #include <linux/init.h>
+#include <linux/iommufd_device_memory.h>
 #include <linux/module.h>
 
 #include "debugfs.h"
@@ -43,6 +44,7 @@ static int __init vfio_init(void)
 		vfio_virqfd_exit();
 		return rc;
 	}
+	iommufd_device_memory_set_fops(&vfio_device_fops);
 	vfio_debugfs_create_root();
 	return 0;
 }
@@ -50,6 +52,7 @@ static int __init vfio_init(void)
 static void __exit vfio_exit(void)
 {
 	vfio_debugfs_remove_root();
+	iommufd_device_memory_set_fops(NULL);
 	vfio_nodes_exit();
 	vfio_group_exit();
 	vfio_virqfd_exit();

@@ -16,11 +16,14 @@
 #include "memory/memlock.h"
 #include "object.h"
 
+struct device;
 struct file;
 struct inode;
 
 /**
  * struct iommufd_ctx - an open /dev/iommu
+ * @dev: the node it was opened on; stands for it before the exporter of a dma-buf
+ * @p2p_user_va: a BAR may be mapped by its user address; constant
  * @file: its file; bound devices, accesses and event fds hold a reference, so the
  *	  context lives as long as they do
  * @objects: everything with an ID
@@ -38,6 +41,8 @@ struct inode;
  * @container: what the file is as a container of VFIO
  */
 struct iommufd_ctx {
+	struct device *dev;
+	bool p2p_user_va;
 	struct file *file;
 	struct iommufd_objects objects;
 	struct iommufd_log log;

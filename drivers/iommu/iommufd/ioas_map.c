@@ -101,8 +101,23 @@ static int map_backing(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
 	return rc;
 }
 
+/* The BAR of a device if that is what the caller has there and may map, else memory. */
+static struct iommufd_backing *user_backing(struct iommufd_ctx *ictx,
+					    unsigned long va,
+					    unsigned long length, bool writable)
+{
+	struct iommufd_backing *backing = NULL;
+
+	if (ictx->p2p_user_va)
+		backing = iommufd_backing_mmio(va, length, writable);
+	if (!backing)
+		backing = iommufd_backing_user(&ictx->accounts, va, length,
+					       writable, &ictx->log);
+	return backing;
+}
+
 /**
- * iommufd_ioas_map_user - map memory of the calling process
+ * iommufd_ioas_map_user - map memory of the calling process, or a BAR that it has mapped
  * @ioas: the IOAS; the caller holds a reference
  * @rq: where and how; length is not 0, slices and hint are filled in here
  * @uva: first byte of the memory
@@ -116,8 +131,7 @@ int iommufd_ioas_map_user(struct iommufd_ioas *ioas, struct iopt_map_request *rq
 	struct iommufd_ctx *ictx = ioas->ictx;
 	struct iommufd_backing *backing;
 
-	backing = iommufd_backing_user(&ictx->accounts, uva, rq->length,
-				       rq->prot & IOMMU_WRITE, &ictx->log);
+	backing = user_backing(ictx, uva, rq->length, rq->prot & IOMMU_WRITE);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	return map_backing(ioas, rq, backing, uva);
@@ -181,8 +195,12 @@ static int map_file(const struct iommufd_ucmd *ucmd,
 	rc = check_length(ucmd, cmd->length);
 	if (rc)
 		return rc;
-	backing = iommufd_backing_file(&ictx->accounts, cmd->fd, cmd->start,
-				       rq.length, rq.prot & IOMMU_WRITE, &ictx->log);
+	backing = iommufd_backing_dmabuf(ictx->dev, cmd->fd, cmd->start, rq.length,
+					 rq.prot & IOMMU_WRITE, &ictx->log);
+	if (!backing)
+		backing = iommufd_backing_file(&ictx->accounts, cmd->fd, cmd->start,
+					       rq.length, rq.prot & IOMMU_WRITE,
+					       &ictx->log);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	rc = map_backing(ioas, &rq, backing, cmd->start);
@@ -196,7 +214,7 @@ static int map_file(const struct iommufd_ucmd *ucmd,
  *
  * Return: as iommufd_call_ioas_map(); -EBADF no such file; -EINVAL also a file of another
  * kind or too short; -EACCES not open for this access; -EPERM sealed against writing;
- * -EOPNOTSUPP also a dma-buf.
+ * -EOPNOTSUPP also a dma-buf that is not one piece of a BAR; -ENODEV one that is revoked.
  */
 int iommufd_call_ioas_map_file(struct iommufd_ucmd *ucmd)
 {
@@ -235,7 +253,7 @@ static unsigned long source_address(const struct iopt_slice *slice)
 {
 	const struct iommufd_backing *backing = slice->backing;
 
-	if (backing->ops->movable)
+	if (backing->ops->by_offset)
 		return (backing->pgoff << PAGE_SHIFT) + slice->offset;
 	return backing->uva + slice->offset;
 }
@@ -253,6 +271,7 @@ static int copy_destination(const struct iommufd_ucmd *ucmd,
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	rq.slices = slices;
+	rq.away_ok = true;
 	rq.hint = source_address(list_first_entry(slices, struct iopt_slice, item));
 	rc = iopt_map(&ioas->iopt, &rq);
 	cmd->dst_iova = rq.iova;

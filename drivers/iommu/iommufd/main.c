@@ -222,12 +222,26 @@ static int iommufd_mmap(struct file *file, struct vm_area_struct *vma)
 	return rc;
 }
 
+static bool p2p_user_va;
+module_param(p2p_user_va, bool, 0644);
+MODULE_PARM_DESC(p2p_user_va,
+		 "Let /dev/iommu map the BAR of a VFIO device by its user address; /dev/vfio/vfio always may (default: N)");
+
 /* The misc core left the node in @file. */
 static int iommufd_open(struct inode *inode, struct file *file)
 {
 	const struct miscdevice *node = file->private_data;
+	bool container = node->minor == VFIO_MINOR;
+	struct iommufd_ctx *ictx;
+	int rc;
 
-	return iommufd_ctx_create(file, object_ops, node->minor == VFIO_MINOR);
+	rc = iommufd_ctx_create(file, object_ops, container);
+	if (rc)
+		return rc;
+	ictx = file->private_data;
+	ictx->dev = node->this_device;
+	ictx->p2p_user_va = container || READ_ONCE(p2p_user_va);
+	return 0;
 }
 
 static const struct file_operations iommufd_fops = {

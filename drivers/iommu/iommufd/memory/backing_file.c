@@ -16,7 +16,6 @@
  * Locks: none of its own.
  */
 #include <linux/cleanup.h>
-#include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/file.h>
@@ -24,7 +23,6 @@
 #include <linux/hugetlb.h>
 #include <linux/iommufd_report.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/shmem_fs.h>
@@ -181,6 +179,7 @@ static void file_release(struct iommufd_backing *backing)
 static const struct iommufd_backing_ops file_ops = {
 	.name = "file",
 	.movable = true,
+	.by_offset = true,
 	.pin = file_pin,
 	.release = file_release,
 };
@@ -194,20 +193,6 @@ static unsigned int file_seals(struct file *file)
 	return READ_ONCE(SHMEM_I(file_inode(file))->seals);
 }
 
-/* Neither shmem nor hugetlbfs. */
-static int refuse_foreign(int fd, struct iommufd_log *log)
-{
-	struct dma_buf *dmabuf = dma_buf_get(fd);
-
-	if (IS_ERR(dmabuf))
-		return iommufd_refuse(log, -EINVAL, WHY_BAD_FILE,
-				      "fd %d is neither a memfd nor on tmpfs or hugetlbfs",
-				      fd);
-	dma_buf_put(dmabuf);
-	return iommufd_refuse(log, -EOPNOTSUPP, WHY_NOT_SUPPORTED,
-			      "fd %d is a dma-buf", fd);
-}
-
 /* May the caller use this part of the file in this way? */
 static int check_file(struct file *file, int fd, u64 start, u64 end,
 		      bool writable, struct iommufd_log *log)
@@ -216,7 +201,9 @@ static int check_file(struct file *file, int fd, u64 start, u64 end,
 	fmode_t need = FMODE_READ | (writable ? FMODE_WRITE : 0);
 
 	if (!shmem_file(file) && !is_file_hugepages(file))
-		return refuse_foreign(fd, log);
+		return iommufd_refuse(log, -EINVAL, WHY_BAD_FILE,
+				      "fd %d is neither a memfd nor on tmpfs or hugetlbfs",
+				      fd);
 	if ((file->f_mode & need) != need)
 		return iommufd_refuse(log, -EACCES, WHY_PERMISSION,
 				      "fd %d is not open for %s", fd,
@@ -280,7 +267,7 @@ static struct iommufd_backing *file_backing_new(struct iommufd_accounts *account
  * Context: may sleep.
  * Return: one reference; ERR_PTR: -EBADF no such fd; -EACCES not open for reading, or not
  * for writing if @writable; -EOVERFLOW the end wraps; -EINVAL length 0, another kind of
- * file, or past its end; -EOPNOTSUPP a dma-buf; -EPERM sealed against writing; -ENOMEM.
+ * file, or past its end; -EPERM sealed against writing; -ENOMEM.
  */
 struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
 					     int fd, u64 start,
@@ -314,5 +301,3 @@ struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
 		mapping_unmap_writable(file->f_mapping);
 	return backing;
 }
-
-MODULE_IMPORT_NS("DMA_BUF");

@@ -50,7 +50,7 @@ static const char *describe_fault(const struct iommufd_backing *backing,
 	if (!vma)
 		text = "nothing is mapped there";
 	else if (vma->vm_flags & (VM_IO | VM_PFNMAP))
-		text = "device memory (PFNMAP), not RAM";
+		text = "device memory (PFNMAP), see p2p_user_va";
 	else if (backing->writable && !(vma->vm_flags & VM_WRITE))
 		text = "memory is read-only, the mapping is writeable";
 	else if (!backing->writable && !(vma->vm_flags & VM_READ))

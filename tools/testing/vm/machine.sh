@@ -7,10 +7,11 @@ VM_MEMORY=${VM_MEMORY:-4G}
 VM_CPUS=${VM_CPUS:-2}
 # The image that init mounts at /image, see scripts/image; none if empty.
 VM_IMAGE=${VM_IMAGE:-}
-# Devices by name, in this order, each behind a root port of its own but for
-# edu, which is a conventional PCI device of the root complex.  edupair is two of
-# them behind one bridge, which the IOMMU cannot tell apart; nvmesriov is an nvme
-# that has virtual functions.  Network devices are wired to one hub.
+# Devices by name, in this order, each behind a root port of its own but for edu and
+# ivshmem, which are conventional PCI devices of the root complex.  edupair is two
+# edus behind one bridge, which the IOMMU cannot tell apart; nvmesriov is an nvme
+# that has virtual functions.  ivshmem's BAR 2 is plain memory; with two of them,
+# tests let one stand in the other's place.  Network devices are wired to one hub.
 VM_DEVICES=${VM_DEVICES:-nvme edu}
 VM_SRIOV=max_ioqpairs=26,msix_qsize=32,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=8
 # Arguments of intel-iommu, or "none" for a machine without an IOMMU.  With eim
@@ -27,7 +28,7 @@ machine_device() {
 	nvme)
 		printf '%s\n' -device "$port" \
 			-drive "if=none,id=disk$2,format=raw,snapshot=on,file=$3" \
-			-device "nvme,serial=iommufd$2,drive=disk$2,bus=port$2"
+			-device "nvme,serial=iommufd$2,drive=disk$2,bus=port$2,cmb_size_mb=1"
 		;;
 	nvmesriov)
 		printf '%s\n' -device "$port" \
@@ -38,6 +39,10 @@ machine_device() {
 		;;
 	edu)
 		printf '%s\n' -device "edu,bus=pcie.0,addr=0x$2.0"
+		;;
+	ivshmem)
+		printf '%s\n' -object "memory-backend-ram,id=shm$2,size=4M,share=on" \
+			-device "ivshmem-plain,memdev=shm$2,bus=pcie.0,addr=0x$2.0"
 		;;
 	edupair)
 		printf '%s\n' -device "$port" \

@@ -87,6 +87,7 @@ struct st_env {
 };
 
 int st_device_open(struct vfio_device *dev, enum st_device kind);
+int st_env_open_node(struct st_env *env, const char *node);
 int st_env_open(struct st_env *env);
 int st_env_add_device(struct st_env *env, enum st_device kind);
 int st_env_open_attached(struct st_env *env, enum st_device kind);

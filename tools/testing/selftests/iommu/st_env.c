@@ -6,6 +6,7 @@
  * back to.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -52,16 +53,21 @@ int st_device_open(struct vfio_device *dev, enum st_device kind)
 	return rc;
 }
 
-/* An iommufd with one IOAS, no device. */
-int st_env_open(struct st_env *env)
+/* An iommufd, opened on this node, with one IOAS, no device. */
+int st_env_open_node(struct st_env *env, const char *node)
 {
 	memset(env, 0, sizeof(*env));
 	env->dev.fd = -1;
 	st_counters(&env->before);
-	env->iommufd = iommufd_open();
+	env->iommufd = open(node, O_RDWR | O_CLOEXEC);
 	if (env->iommufd < 0)
-		return env->iommufd;
+		return -errno;
 	return ioas_alloc(env->iommufd, &env->ioas);
+}
+
+int st_env_open(struct st_env *env)
+{
+	return st_env_open_node(env, "/dev/iommu");
 }
 
 /* Open a device and bind it; it is not attached. */

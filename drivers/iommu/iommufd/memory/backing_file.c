@@ -109,6 +109,8 @@ static long pin_some(struct file *file, pgoff_t pgoff, unsigned long npages,
 	pgoff_t offset;
 	long nfolios;
 
+	if (iommufd_should_fail())
+		return -EFAULT;
 	if (last >= size && PFN_DOWN(last) == PFN_DOWN(size - 1))
 		last = size - 1;
 	nfolios = memfd_pin_folios(file, start, last, folios, array->room, &offset);

@@ -98,7 +98,9 @@ static long pin_batch(struct iommufd_backing *backing, unsigned long va,
 	long got;
 	int rc;
 
-	if (current->mm == mm)
+	if (iommufd_should_fail())
+		got = -EFAULT;
+	else if (current->mm == mm)
 		got = pin_user_pages_fast(va, npages, gup, pages);
 	else
 		got = pin_remote(mm, va, npages, gup, pages);

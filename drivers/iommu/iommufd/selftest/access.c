@@ -247,8 +247,8 @@ static unsigned long request_npages(const struct pin_request *rq)
 	return (rq->span.last >> PAGE_SHIFT) - (rq->span.first >> PAGE_SHIFT) + 1;
 }
 
-/* Pin and note; undone by pin_release(). */
-static struct test_pin *pin_make(struct test_access *ta, const struct pin_request *rq)
+/* Pin and note; returns the ID. */
+static int pin_make(struct test_access *ta, const struct pin_request *rq, u32 *id)
 {
 	unsigned long npages = request_npages(rq);
 	struct test_pin *pin __free(kfree) = kzalloc_obj(*pin, GFP_KERNEL_ACCOUNT);
@@ -256,23 +256,38 @@ static struct test_pin *pin_make(struct test_access *ta, const struct pin_reques
 		kvcalloc(npages, sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	int rc;
 
-	lockdep_assert_held(&ta->lock);
 	if (!pin || !pages)
-		return ERR_PTR(-ENOMEM);
+		return -ENOMEM;
+	guard(mutex)(&ta->lock);
 	rc = iommufd_access_pin_pages(ta->access, rq->span.first,
 				      iova_span_len(&rq->span), pages, rq->flags);
 	if (rc)
-		return ERR_PTR(rc);
+		return rc;
 	pin->span = rq->span;
 	pin->id = ++ta->last_id;
 	list_add_tail(&pin->item, &ta->pins);
 	if (rq->uptr)
 		rc = compare_pages(rq->uptr, pages, npages);
-	if (rc) {
+	*id = pin->id;
+	if (rc)
 		pin_release(ta, no_free_ptr(pin));
-		return ERR_PTR(rc);
+	else
+		retain_and_null_ptr(pin);
+	return rc;
+}
+
+static int unpin_by_id(struct test_access *ta, u32 id)
+{
+	struct test_pin *pin;
+
+	guard(mutex)(&ta->lock);
+	list_for_each_entry(pin, &ta->pins, item) {
+		if (pin->id == id) {
+			pin_release(ta, pin);
+			return 0;
+		}
 	}
-	return no_free_ptr(pin);
+	return -ENOENT;
 }
 
 static int check_request(const struct iommufd_ucmd *ucmd, struct test_access *ta,
@@ -307,7 +322,7 @@ int test_access_pages(struct iommufd_ucmd *ucmd)
 	struct iommu_test_cmd *cmd = ucmd->cmd;
 	struct test_access *ta;
 	struct pin_request rq;
-	struct test_pin *pin;
+	u32 id;
 	int rc;
 
 	CLASS(fd, held)(cmd->id);
@@ -317,14 +332,14 @@ int test_access_pages(struct iommufd_ucmd *ucmd)
 	rc = check_request(ucmd, ta, &rq);
 	if (rc)
 		return rc;
-	guard(mutex)(&ta->lock);
-	pin = pin_make(ta, &rq);
-	if (IS_ERR(pin))
-		return PTR_ERR(pin);
-	cmd->access_pages.out_access_pages_id = pin->id;
-	rc = test_reply(ucmd);
+	rc = pin_make(ta, &rq, &id);
 	if (rc)
-		pin_release(ta, pin);
+		return rc;
+	cmd->access_pages.out_access_pages_id = id;
+	rc = test_reply(ucmd);
+	/* It may be gone already, when the range was unmapped meanwhile. */
+	if (rc)
+		unpin_by_id(ta, id);
 	return rc;
 }
 
@@ -338,20 +353,12 @@ int test_destroy_access_pages(struct iommufd_ucmd *ucmd)
 {
 	const struct iommu_test_cmd *cmd = ucmd->cmd;
 	struct test_access *ta;
-	struct test_pin *pin;
 
 	CLASS(fd, held)(cmd->id);
 	ta = access_of(held);
 	if (!ta)
 		return refuse_fd(ucmd);
-	guard(mutex)(&ta->lock);
-	list_for_each_entry(pin, &ta->pins, item) {
-		if (pin->id == cmd->destroy_access_pages.access_pages_id) {
-			pin_release(ta, pin);
-			return 0;
-		}
-	}
-	return -ENOENT;
+	return unpin_by_id(ta, cmd->destroy_access_pages.access_pages_id);
 }
 
 static int copy_through(struct test_access *ta, unsigned long iova,

@@ -5,8 +5,8 @@
  * The selftest's look into domains: do they show the memory that they should, is that
  * pinned once, and what would a device have written?
  *
- * Locks: the domains lock of the IOAS, for writing: nothing is mapped or unmapped while
- * a page table is walked.
+ * Locks: the domains lock of the IOAS, for writing, so that nothing is mapped or unmapped
+ * while a page table is walked; not while user memory is touched.
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
@@ -58,10 +58,17 @@ static int user_phys(unsigned long addr, phys_addr_t *phys)
 	return 0;
 }
 
-static int compare_map(const struct iommufd_ucmd *ucmd, struct iommu_domain *domain,
+static phys_addr_t translate(struct iommufd_hwpt_paging *paging, unsigned long iova)
+{
+	guard(rwsem_write)(&paging->ioas->iopt.domains_lock);
+	return iommu_iova_to_phys(paging->common.domain, iova);
+}
+
+static int compare_map(const struct iommufd_ucmd *ucmd,
+		       struct iommufd_hwpt_paging *paging,
 		       const struct iova_span *span, unsigned long addr)
 {
-	unsigned long step = 1UL << __ffs(domain->pgsize_bitmap);
+	unsigned long step = 1UL << __ffs(paging->common.domain->pgsize_bitmap);
 	unsigned long offset = 0;
 	phys_addr_t want, have;
 	int rc;
@@ -70,7 +77,7 @@ static int compare_map(const struct iommufd_ucmd *ucmd, struct iommu_domain *dom
 		rc = user_phys(addr + offset, &want);
 		if (rc)
 			return rc;
-		have = iommu_iova_to_phys(domain, span->first + offset);
+		have = translate(paging, span->first + offset);
 		if (have != want)
 			return iommufd_refuse(&ucmd->ictx->log, -EINVAL,
 					      WHY_BAD_ARGUMENT,
@@ -92,7 +99,6 @@ static int compare_map(const struct iommufd_ucmd *ucmd, struct iommu_domain *dom
 int test_check_map(struct iommufd_ucmd *ucmd)
 {
 	const struct iommu_test_cmd *cmd = ucmd->cmd;
-	struct iommu_domain *domain;
 	struct iova_span span;
 	int rc;
 
@@ -102,12 +108,10 @@ int test_check_map(struct iommufd_ucmd *ucmd)
 	rc = iova_span_make(&span, cmd->check_map.iova, cmd->check_map.length);
 	if (rc)
 		return rc;
-	domain = paging->common.domain;
 	if ((cmd->check_map.iova | cmd->check_map.length | cmd->check_map.uptr) &
-	    ((1UL << __ffs(domain->pgsize_bitmap)) - 1))
+	    ((1UL << __ffs(paging->common.domain->pgsize_bitmap)) - 1))
 		return -EINVAL;
-	guard(rwsem_write)(&paging->ioas->iopt.domains_lock);
-	return compare_map(ucmd, domain, &span, cmd->check_map.uptr);
+	return compare_map(ucmd, paging, &span, cmd->check_map.uptr);
 }
 
 static int compare_refs(const struct iommufd_ucmd *ucmd, unsigned long addr, u32 want)
@@ -198,13 +202,17 @@ static int set_dirty(struct mock_domain *mock, unsigned long iova)
 	return rc;
 }
 
-static int dirty_chunk(struct mock_domain *mock, const unsigned long *bitmap,
-		       unsigned long nbits, unsigned long iova, u64 page_size,
-		       u64 *ndirty)
+static int dirty_chunk(struct iommufd_hwpt_paging *paging,
+		       const unsigned long *bitmap, unsigned long nbits,
+		       unsigned long iova, u64 page_size, u64 *ndirty)
 {
+	struct mock_domain *mock = mock_domain_of(paging->common.domain);
 	unsigned long bit;
 	int rc;
 
+	guard(rwsem_write)(&paging->ioas->iopt.domains_lock);
+	if (!mock->tracking)
+		return -EINVAL;
 	for_each_set_bit(bit, bitmap, nbits) {
 		rc = set_dirty(mock, iova + bit * page_size);
 		if (!rc)
@@ -215,14 +223,15 @@ static int dirty_chunk(struct mock_domain *mock, const unsigned long *bitmap,
 	return 0;
 }
 
-static int dirty_all(struct mock_domain *mock, const struct iommu_test_cmd *cmd,
-		     unsigned long nbits, u64 *ndirty)
+static int dirty_all(struct iommufd_hwpt_paging *paging,
+		     const struct iommu_test_cmd *cmd, u64 *ndirty)
 {
-	unsigned long *bitmap __free(kfree) = kzalloc(PAGE_SIZE, GFP_KERNEL);
+	unsigned long nbits = cmd->dirty.length / cmd->dirty.page_size;
 	const void __user *uptr = u64_to_user_ptr(cmd->dirty.uptr);
 	unsigned long iova = cmd->dirty.iova;
 	int rc = 0;
 
+	unsigned long *bitmap __free(kfree) = kzalloc(PAGE_SIZE, GFP_KERNEL);
 	if (!bitmap)
 		return -ENOMEM;
 	while (nbits && !rc) {
@@ -231,7 +240,8 @@ static int dirty_all(struct mock_domain *mock, const struct iommu_test_cmd *cmd,
 
 		if (copy_from_user(bitmap, uptr, nbytes))
 			return -EFAULT;
-		rc = dirty_chunk(mock, bitmap, n, iova, cmd->dirty.page_size, ndirty);
+		rc = dirty_chunk(paging, bitmap, n, iova, cmd->dirty.page_size,
+				 ndirty);
 		uptr += nbytes;
 		iova += n * cmd->dirty.page_size;
 		nbits -= n;
@@ -269,7 +279,6 @@ static int check_dirty(const struct iommu_test_cmd *cmd, struct iova_span *span)
 int test_dirty(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = ucmd->cmd;
-	struct mock_domain *mock;
 	struct iova_span span;
 	u64 ndirty = 0;
 	int rc;
@@ -280,13 +289,7 @@ int test_dirty(struct iommufd_ucmd *ucmd)
 	struct iommufd_hwpt_paging *paging __free(paging_put) = paging_get(ucmd);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);
-	mock = mock_domain_of(paging->common.domain);
-	scoped_guard(rwsem_write, &paging->ioas->iopt.domains_lock) {
-		if (!mock->tracking)
-			return -EINVAL;
-		rc = dirty_all(mock, cmd, cmd->dirty.length / cmd->dirty.page_size,
-			       &ndirty);
-	}
+	rc = dirty_all(paging, cmd, &ndirty);
 	if (rc)
 		return rc;
 	cmd->dirty.out_nr_dirty = ndirty;

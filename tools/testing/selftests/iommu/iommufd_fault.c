@@ -182,6 +182,37 @@ TEST_F(fault, held_by_tables)
 	EXPECT_EQ(0, iommufd_destroy(self->fd, self->id));
 }
 
+/*
+ * A replace that only the driver refuses, between two tables of one IOAS: the device
+ * stays where it was, and so does what it reserves there.
+ */
+TEST_F(fault, refused_replace_keeps_reservations)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = IOMMU_HWPT_FAULT_ID_VALID,
+		.pt_id = self->env.ioas,
+		.fault_id = self->id,
+	};
+	unsigned char *memory = st_memory(st_page);
+	struct iommu_iova_range msi;
+	int rc = st_env_add_device(&self->env, ST_QUICK);
+
+	if (rc == -ENODEV)
+		SKIP(return, "the machine has no device for this");
+	ASSERT_EQ(0, rc);
+	cmd.dev_id = self->env.dev.id;
+	ASSERT_EQ(0, st_call(self->fd, IOMMU_HWPT_ALLOC, &cmd));
+	ASSERT_EQ(0, st_attach(self->env.dev.fd, self->env.ioas));
+	ASSERT_EQ(0, st_msi_window(&self->env, &msi));
+	EXPECT_EQ(-EINVAL, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
+	EXPECT_EQ(-ENODEV, st_attach(self->env.dev.fd, cmd.out_hwpt_id));
+	EXPECT_EQ(-EINVAL, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "attach:\tdevice=%u pasid=none",
+				    self->env.dev.id));
+	EXPECT_EQ(0, iommufd_destroy(self->fd, cmd.out_hwpt_id));
+}
+
 TEST_F(fault, veventq_refused)
 {
 	const struct iommu_veventq_alloc good = {

@@ -143,16 +143,16 @@ static int check_join(struct iommufd_device *idev,
 		      const struct iommufd_hw_pagetable *hwpt)
 {
 	lockdep_assert_held(&idev->igroup->lock);
+	if (xa_load(&attach->devices, idev->obj.id))
+		return iommufd_refuse(&idev->ictx->log, -EBUSY, WHY_BUSY,
+				      "%s is attached to page table %u already",
+				      dev_name(idev->dev), attach->hwpt->obj.id);
 	if (attach->hwpt != hwpt)
 		return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_GROUP,
 				      "group %d of %s is attached to page table %u, not %u",
 				      iommu_group_id(idev->igroup->group),
 				      dev_name(idev->dev), attach->hwpt->obj.id,
 				      hwpt->obj.id);
-	if (xa_load(&attach->devices, idev->obj.id))
-		return iommufd_refuse(&idev->ictx->log, -EBUSY, WHY_BUSY,
-				      "%s is attached to page table %u already",
-				      dev_name(idev->dev), attach->hwpt->obj.id);
 	return 0;
 }
 

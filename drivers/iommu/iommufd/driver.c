@@ -30,8 +30,11 @@ static struct iommufd_vevent *vevent_new(const void *event, size_t len)
 
 	/* Losing an event is told; waiting in an interrupt thread is worse. */
 	vevent = kzalloc_flex(*vevent, data, len, GFP_NOWAIT);
-	if (vevent)
-		memcpy(vevent->data, event, len);
+	if (!vevent)
+		return NULL;
+	/* Not every compiler counts for us. */
+	vevent->data_len = len;
+	memcpy(vevent->data, event, len);
 	return vevent;
 }
 

@@ -280,6 +280,7 @@ TEST_F(mock, pasid_limits)
 	ASSERT_EQ(0, st_mock_pasid_attach(self->fd, &self->dev, (1u << MOCK_PASID_WIDTH) - 1,
 					  table));
 	ASSERT_EQ(0, st_mock_pasid_attach(self->fd, &self->dev, PASID, table));
+	EXPECT_EQ(-EBUSY, st_mock_pasid_attach(self->fd, &self->dev, PASID, table));
 	EXPECT_EQ(-EINVAL, st_mock_pasid_replace(self->fd, &self->dev, PASID + 1, table));
 	EXPECT_EQ(0, st_mock_pasid_replace(self->fd, &self->dev, PASID, table));
 

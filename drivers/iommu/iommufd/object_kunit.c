@@ -50,7 +50,8 @@ static void thing_destroy(struct iommufd_object *obj)
 {
 	struct thing *thing = container_of(obj, struct thing, obj);
 
-	if (thing->alive != ALIVE || refcount_read(&obj->users) != 1)
+	/* The table's own reference may be given up already. */
+	if (thing->alive != ALIVE || refcount_read(&obj->users) > 1)
 		atomic_inc(&mistakes);
 	if (obj->type == IOMMUFD_OBJ_IOAS &&
 	    (!thing->revoked || iommufd_object_tryget(obj)))

@@ -228,7 +228,7 @@ TEST_F(mock, invalidate_copy_out_fails)
 TEST_F(mock, replace_refused_by_the_driver)
 {
 	struct st_mock plain;
-	__u32 dirty;
+	__u32 dirty, none;
 
 	ASSERT_EQ(0, st_mock_hwpt(self->fd, &self->dev, self->env.ioas,
 				  IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &dirty));
@@ -237,7 +237,7 @@ TEST_F(mock, replace_refused_by_the_driver)
 	EXPECT_TRUE(st_fdinfo_shows(self->fd, "attach:\tdevice=%u pasid=none hwpt=%u", plain.id,
 				    plain.hwpt));
 	EXPECT_EQ(-EOPNOTSUPP, st_mock_hwpt(self->fd, &plain, self->env.ioas,
-					    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &dirty));
+					    IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &none));
 	EXPECT_EQ(0, st_mock_replace(self->fd, &self->dev, dirty));
 }
 

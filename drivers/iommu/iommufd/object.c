@@ -385,7 +385,7 @@ static void end_now(struct iommufd_objects *objs, struct iommufd_object *obj,
 		ops->pre_destroy(obj);
 	drain_all(objs, obj);
 	/* Somebody forgot a reference: to leak the object is the lesser evil. */
-	if (WARN_ON(refcount_read(&obj->users) != 1))
+	if (WARN_ON(!refcount_dec_if_one(&obj->users)))
 		return;
 	ops->destroy(obj);
 	object_free(objs, obj, fate);

@@ -21,9 +21,17 @@ client_guest() {
 		"the guest of $name ended well, its kernel reported nothing"
 }
 
-# dpdk_guest NAME IMAGE DEVICES: testpmd forwards between two devices.  What is
-# on the wire between them goes through a FIFO, that is held open because QEMU
-# may be started more than once.
+# wiretap FIFO: QEMU's arguments to write there what each device sends.
+wiretap() {
+	local device
+	for device in 3 4; do
+		printf -- '-object filter-dump,id=wire%s,netdev=net%s,queue=rx,file=%s ' \
+			"$device" "$device" "$1"
+	done
+}
+
+# dpdk_guest NAME IMAGE DEVICES: testpmd forwards between two devices.  The FIFO
+# with what they send is held open because QEMU may be started more than once.
 dpdk_guest() {
 	local name=$1 fifo=$BUILD/vm/$1.fifo wire=$LOGS/$1.wire image held reader
 	image=$("$ROOT/scripts/image" "$2")
@@ -33,7 +41,7 @@ dpdk_guest() {
 	"$CLIENTS/wire" read "$fifo" >"$wire" {held}>&- &
 	reader=$!
 	VM_IMAGE=$image VM_DEVICES=$3 VM_TIMEOUT=300 \
-		VM_QEMU="-object filter-dump,id=wire,netdev=net3,file=$fifo" \
+		VM_QEMU=$(wiretap "$fifo") \
 		client_guest "$name" dpdk
 	exec {held}>&-
 	wait "$reader" || true
@@ -49,6 +57,11 @@ dpdk() {
 dpdk_igb() {
 	say "DPDK in a guest, another device"
 	VM_ENV=DPDK_IOVA=va dpdk_guest dpdk-igb clients "igb igb"
+}
+
+dpdk_virtio() {
+	say "DPDK in a guest, a device of VIRTIO"
+	VM_ENV=DPDK_IOVA=va dpdk_guest dpdk-virtio clients "virtionet virtionet"
 }
 
 dpdk_trixie() {

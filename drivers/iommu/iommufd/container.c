@@ -68,6 +68,22 @@ int iommufd_container_choose(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas
 }
 
 /**
+ * iommufd_container_refuse - there is neither a group nor a chosen IOAS
+ * @ictx: context
+ *
+ * Type1 said EINVAL, iommufd has always said ENODEV.
+ *
+ * Return: -EINVAL on /dev/vfio/vfio, else -ENODEV, with the reason noted.
+ */
+int iommufd_container_refuse(struct iommufd_ctx *ictx)
+{
+	return iommufd_refuse(&ictx->log,
+			      ictx->from_vfio_node ? -EINVAL : -ENODEV,
+			      WHY_NO_OBJECT,
+			      "no group is in, and IOMMU_VFIO_IOAS chose no IOAS");
+}
+
+/**
  * iommufd_container_get_ioas - the IOAS for a call that maps, unmaps or looks
  * @ictx: context
  *
@@ -75,9 +91,9 @@ int iommufd_container_choose(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas
  * that hand a group to a /dev/iommu may do without.
  *
  * Context: any; give back soon.
- * Return: a short reference for iommufd_ioas_put(); ERR_PTR(-ENODEV) when there is
- * none; ERR_PTR(-EINVAL) too early; ERR_PTR(-ENOTTY) when the groups are behind no
- * IOMMU.
+ * Return: a short reference for iommufd_ioas_put(); ERR_PTR(-ENODEV) or ERR_PTR(-EINVAL)
+ * when there is none; ERR_PTR(-EINVAL) too early; ERR_PTR(-ENOTTY) when the groups are
+ * behind no IOMMU.
  */
 struct iommufd_ioas *iommufd_container_get_ioas(struct iommufd_ctx *ictx)
 {
@@ -92,10 +108,7 @@ struct iommufd_ioas *iommufd_container_get_ioas(struct iommufd_ctx *ictx)
 		return ERR_PTR(iommufd_refuse(&ictx->log, -ENOTTY, WHY_NO_IOMMU,
 					      "nothing can be mapped for groups behind no IOMMU"));
 	ioas = iommufd_container_get_chosen(ictx);
-	if (ioas)
-		return ioas;
-	return ERR_PTR(iommufd_refuse(&ictx->log, -ENODEV, WHY_NO_OBJECT,
-				      "no group is in, and IOMMU_VFIO_IOAS chose no IOAS"));
+	return ioas ?: ERR_PTR(iommufd_container_refuse(ictx));
 }
 
 static int get_id(struct iommufd_ucmd *ucmd, struct iommu_vfio_ioas *cmd)

@@ -82,11 +82,13 @@ struct iommufd_ioas *iommufd_container_get_chosen(struct iommufd_ctx *ictx);
 /* The lock is held.  @ioas may be NULL; -ENOENT when it is being destroyed. */
 int iommufd_container_choose(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas);
 /*
- * The IOAS for a call that maps, unmaps or looks: a short reference; ERR_PTR(-ENODEV)
- * when there is none, ERR_PTR(-EINVAL) before VFIO_SET_IOMMU, ERR_PTR(-ENOTTY) without
- * an IOMMU; with a reason.
+ * The IOAS for a call that maps, unmaps or looks: a short reference; what
+ * iommufd_container_refuse() says when there is none, ERR_PTR(-EINVAL) before
+ * VFIO_SET_IOMMU, ERR_PTR(-ENOTTY) without an IOMMU; with a reason.
  */
 struct iommufd_ioas *iommufd_container_get_ioas(struct iommufd_ctx *ictx);
+/* The errno for a container with nothing in it: -EINVAL or -ENODEV. */
+int iommufd_container_refuse(struct iommufd_ctx *ictx);
 void iommufd_container_show(struct iommufd_ctx *ictx, struct seq_file *m);
 
 /* container_type.c; the lock is held. */

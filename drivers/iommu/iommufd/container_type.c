@@ -120,8 +120,7 @@ static int set_mapping(struct iommufd_ctx *ictx, unsigned long type)
 	struct iommufd_ioas *ioas __free(ioas_put) =
 		iommufd_container_get_chosen(ictx);
 	if (!ioas)
-		return iommufd_refuse(&ictx->log, -ENODEV, WHY_NO_OBJECT,
-				      "no group is in, and IOMMU_VFIO_IOAS chose no IOAS");
+		return iommufd_container_refuse(ictx);
 	small_pages = wants_small_pages(ictx, ioas, type);
 	if (small_pages) {
 		rc = iopt_set_huge_pages(&ioas->iopt, false);
@@ -182,7 +181,7 @@ static int set_type(struct iommufd_ctx *ictx, unsigned long type)
  *
  * Context: takes the container lock; may sleep and fault.
  * Return: 0, and all groups are attached; -EINVAL called already, or an unknown type;
- * -ENODEV no IOAS, or no such type for these groups; -EPERM without CAP_SYS_RAWIO;
+ * -EINVAL or -ENODEV no IOAS; -ENODEV no such type for these groups; -EPERM without CAP_SYS_RAWIO;
  * -EINTR; what attaching says.  Nothing has changed on failure.
  */
 int iommufd_container_set_type(struct iommufd_ctx *ictx, unsigned long type)

@@ -400,6 +400,33 @@ TEST_F(vfio_ioas, choice)
 	EXPECT_EQ(1, unmap(self, 0, 1));
 }
 
+/* The other node: what type1 said without a group, and iommufd's calls as ever. */
+TEST(vfio_node)
+{
+	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	struct _test_data_vfio_ioas self = { .fd = fd, .memory = st_memory(st_page) };
+	__u64 value = 7;
+	__u32 ioas;
+
+	if (fd < 0)
+		SKIP(return, "no container");
+	EXPECT_EQ(1, integer_call(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(0, integer_call(fd, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU));
+	EXPECT_EQ(-EINVAL, integer_call(fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, map(&self, MAP_RW, 0, 1));
+	EXPECT_TRUE(st_told(fd, "VFIO_IOMMU_MAP_DMA", EINVAL, "no-object", 0));
+	EXPECT_EQ(0, st_option_get(fd, IOMMU_OPTION_RLIMIT_MODE, 0, &value));
+	EXPECT_EQ(1, value);
+	EXPECT_TRUE(st_fdinfo_shows(fd, "container:\tnode=vfio type=none ioas=none groups=0"));
+
+	ASSERT_EQ(0, ioas_alloc(fd, &ioas));
+	ASSERT_EQ(0, choose(fd, IOMMU_VFIO_IOAS_SET, &ioas));
+	EXPECT_EQ(0, map(&self, MAP_RW, 0, 1));
+	EXPECT_EQ(0, integer_call(fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(1, unmap_all(&self));
+	close(fd);
+}
+
 struct racer {
 	struct _test_data_vfio_ioas *self;
 	int from, rounds, rc;

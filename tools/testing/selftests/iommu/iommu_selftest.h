@@ -45,6 +45,10 @@
 
 #define ST_TIMEOUT	180
 
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#endif
+
 extern size_t st_page;		/* the CPU's page size */
 
 /* st_calls.c */
@@ -82,6 +86,7 @@ struct st_env {
 	__u32 ioas;
 	struct vfio_device dev;		/* fd -1: none */
 	struct edu edu;
+	bool is_container;		/* iommufd is the fd of a container, ioas of no use */
 	unsigned char *desk;		/* page that passes data to and from the edu device */
 	struct st_counters before;
 };

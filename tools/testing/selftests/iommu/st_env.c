@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_container.h"
 
 static int find_device(enum st_device kind, char bdf[PCI_BDF_SIZE])
 {
@@ -145,18 +145,34 @@ int st_edu_start(struct st_env *env)
 	return env->desk ? 0 : -ENOMEM;
 }
 
+static int map_desk(struct st_env *env, __u64 iova)
+{
+	if (env->is_container)
+		return st_dma_map(env->iommufd, ST_DMA_RW, env->desk, st_page, iova);
+	return st_map_at(env->iommufd, env->ioas, env->desk, st_page, iova);
+}
+
+static int unmap_desk(struct st_env *env, __u64 iova)
+{
+	__u64 size = st_page;
+
+	if (env->is_container)
+		return st_dma_unmap(env->iommufd, 0, iova, &size);
+	return st_unmap(env->iommufd, env->ioas, iova, size);
+}
+
 /* Run one copy between the device's buffer and the desk, mapped meanwhile. */
 static int desk_transfer(struct st_env *env,
 			 int (*transfer)(struct edu *edu, __u64 iova, size_t length))
 {
 	const __u64 iova = EDU_IOVA_LIMIT - ST_MIB;
-	int rc = st_map_at(env->iommufd, env->ioas, env->desk, st_page, iova);
+	int rc = map_desk(env, iova);
 	int unmapped;
 
 	if (rc)
 		return rc;
 	rc = transfer(&env->edu, iova, EDU_BUFFER_SIZE);
-	unmapped = st_unmap(env->iommufd, env->ioas, iova, st_page);
+	unmapped = unmap_desk(env, iova);
 	return rc ?: unmapped;
 }
 

@@ -314,7 +314,7 @@ static const struct vfio_call calls[] = {
  * Return: what the call returns; -ENOIOCTLCMD for a number that is none of them.
  */
 int iommufd_container_call(struct iommufd_ctx *ictx, unsigned int cmd,
-		       unsigned long arg)
+			   unsigned long arg)
 {
 	unsigned int slot = _IOC_NR(cmd) - VFIO_BASE;
 	int rc;

@@ -19,7 +19,7 @@ struct vfio_iommu_type1_info_cap_migration;
 
 /* vfio_compat.c: any ioctl that iommufd does not know.  -ENOIOCTLCMD if this does not either. */
 int iommufd_container_call(struct iommufd_ctx *ictx, unsigned int cmd,
-		       unsigned long arg);
+			   unsigned long arg);
 
 /* vfio_compat_dirty.c */
 int iommufd_vfio_dirty_pages(struct iommufd_ctx *ictx, unsigned long arg);

@@ -431,29 +431,6 @@ void iommufd_access_unpin_pages(struct iommufd_access *access,
  */
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t len, unsigned int flags);
-/**
- * iommufd_vfio_compat_ioas_get_id() - The IOAS that stands for a container
- * @ictx: The file
- * @out_ioas_id: Returns its ID
- *
- * Return: 0, or -ENODEV if there is none.
- */
-int iommufd_vfio_compat_ioas_get_id(struct iommufd_ctx *ictx, u32 *out_ioas_id);
-/**
- * iommufd_vfio_compat_ioas_create() - Make sure there is an IOAS for a container
- * @ictx: The file
- *
- * Return: 0, also if there is one already; -EINVAL if the file is in use
- * without an IOMMU, -ENOMEM.
- */
-int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ictx);
-/**
- * iommufd_vfio_compat_set_no_iommu() - Use a container without an IOMMU
- * @ictx: The file
- *
- * Return: 0, or -EINVAL if the container has an IOAS.
- */
-int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ictx);
 #else
 static inline struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
 {
@@ -482,16 +459,6 @@ static inline void iommufd_access_unpin_pages(struct iommufd_access *access,
 static inline int iommufd_access_rw(struct iommufd_access *access,
 				    unsigned long iova, void *data, size_t len,
 				    unsigned int flags)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ictx)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int iommufd_vfio_compat_set_no_iommu(struct iommufd_ctx *ictx)
 {
 	return -EOPNOTSUPP;
 }

@@ -29,9 +29,9 @@
  */
 struct iommu_group *vfio_file_iommu_group(struct file *file)
 {
-	struct vfio_group *group = vfio_group_from_file(file);
+	struct vfio_group *group = vfio_group_of_file(file);
 
-	return group ? vfio_group_iommu_group(group) : NULL;
+	return group ? vfio_group_isolation(group) : NULL;
 }
 EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
 
@@ -45,7 +45,7 @@ EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
  */
 bool vfio_file_is_group(struct file *file)
 {
-	return vfio_group_from_file(file);
+	return vfio_group_of_file(file);
 }
 EXPORT_SYMBOL_GPL(vfio_file_is_group);
 
@@ -62,7 +62,7 @@ EXPORT_SYMBOL_GPL(vfio_file_is_group);
  */
 bool vfio_file_has_dev(struct file *file, struct vfio_device *device)
 {
-	struct vfio_group *group = vfio_group_from_file(file);
+	struct vfio_group *group = vfio_group_of_file(file);
 
 	return group && group == READ_ONCE(device->group);
 }
@@ -78,7 +78,7 @@ EXPORT_SYMBOL_GPL(vfio_file_has_dev);
  */
 bool vfio_file_is_valid(struct file *file)
 {
-	return vfio_df_from_file(file) || vfio_group_from_file(file);
+	return vfio_df_from_file(file) || vfio_group_of_file(file);
 }
 EXPORT_SYMBOL_GPL(vfio_file_is_valid);
 
@@ -96,10 +96,10 @@ void vfio_file_set_kvm(struct file *file, struct kvm *kvm)
 {
 	struct vfio_device_file *df = vfio_df_from_file(file);
 
-	struct vfio_group *group = vfio_group_from_file(file);
+	struct vfio_group *group = vfio_group_of_file(file);
 
 	if (group)
-		vfio_group_set_kvm(group, kvm);
+		vfio_group_serve(group, kvm);
 	else if (df)
 		vfio_kvm_link_set(&df->kvm, kvm);
 }
@@ -120,10 +120,10 @@ EXPORT_SYMBOL_GPL(vfio_file_set_kvm);
 bool vfio_file_enforced_coherent(struct file *file)
 {
 	const struct vfio_device_file *df = vfio_df_from_file(file);
-	struct vfio_group *group = vfio_group_from_file(file);
+	struct vfio_group *group = vfio_group_of_file(file);
 
 	if (group)
-		return vfio_group_enforced_coherent(group);
+		return vfio_group_is_coherent(group);
 
 	return !df || device_iommu_capable(df->device->dev,
 					   IOMMU_CAP_ENFORCE_CACHE_COHERENCY);

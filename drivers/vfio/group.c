@@ -297,50 +297,50 @@ void vfio_group_exit(void)
 }
 
 /**
- * vfio_group_from_file - Is this the file of a group?
+ * vfio_group_of_file - Is this the file of a group?
  * @file: any file
  *
  * Context: Any.
  * Return: the group, valid as long as @file; NULL for another file.
  */
-struct vfio_group *vfio_group_from_file(struct file *file)
+struct vfio_group *vfio_group_of_file(struct file *file)
 {
 	return file->f_op == &vfio_group_fops ? file->private_data : NULL;
 }
 
 /**
- * vfio_group_iommu_group - What the IOMMU core calls a group
+ * vfio_group_isolation - What the IOMMU core calls a group
  * @group: a group whose file the caller holds
  *
  * Context: Any.
  * Return: the isolation group, valid while a device of it is there; NULL when
  * the last one went.
  */
-struct iommu_group *vfio_group_iommu_group(struct vfio_group *group)
+struct iommu_group *vfio_group_isolation(struct vfio_group *group)
 {
 	return READ_ONCE(group->iommu_group);
 }
 
 /**
- * vfio_group_set_kvm - Tell a group which virtual machine it serves
+ * vfio_group_serve - Tell a group which virtual machine it serves
  * @group: a group whose file the caller holds
- * @kvm: the machine, or NULL
+ * @machine: the machine, or NULL
  *
  * Context: Any task.
  */
-void vfio_group_set_kvm(struct vfio_group *group, struct kvm *kvm)
+void vfio_group_serve(struct vfio_group *group, struct kvm *machine)
 {
-	vfio_kvm_link_set(&group->kvm, kvm);
+	vfio_kvm_link_set(&group->kvm, machine);
 }
 
 /**
- * vfio_group_enforced_coherent - Is the DMA of a group always coherent?
+ * vfio_group_is_coherent - Is the DMA of a group always coherent?
  * @group: a group whose file the caller holds
  *
  * Context: May sleep.
  * Return: whether that holds for each device of the group.
  */
-bool vfio_group_enforced_coherent(struct vfio_group *group)
+bool vfio_group_is_coherent(struct vfio_group *group)
 {
 	struct vfio_device *vdev;
 

@@ -19,10 +19,10 @@ struct vfio_group;
 int vfio_group_init(void);
 void vfio_group_exit(void);
 
-struct vfio_group *vfio_group_from_file(struct file *file);
-struct iommu_group *vfio_group_iommu_group(struct vfio_group *group);
-void vfio_group_set_kvm(struct vfio_group *group, struct kvm *kvm);
-bool vfio_group_enforced_coherent(struct vfio_group *group);
+struct vfio_group *vfio_group_of_file(struct file *file);
+struct iommu_group *vfio_group_isolation(struct vfio_group *group);
+void vfio_group_serve(struct vfio_group *group, struct kvm *machine);
+bool vfio_group_is_coherent(struct vfio_group *group);
 #else
 static inline int vfio_group_init(void)
 {
@@ -33,22 +33,23 @@ static inline void vfio_group_exit(void)
 {
 }
 
-static inline struct vfio_group *vfio_group_from_file(struct file *file)
+static inline struct vfio_group *vfio_group_of_file(struct file *file)
 {
 	return NULL;
 }
 
 static inline struct iommu_group *
-vfio_group_iommu_group(struct vfio_group *group)
+vfio_group_isolation(struct vfio_group *group)
 {
 	return NULL;
 }
 
-static inline void vfio_group_set_kvm(struct vfio_group *group, struct kvm *kvm)
+static inline void vfio_group_serve(struct vfio_group *group,
+				    struct kvm *machine)
 {
 }
 
-static inline bool vfio_group_enforced_coherent(struct vfio_group *group)
+static inline bool vfio_group_is_coherent(struct vfio_group *group)
 {
 	return false;
 }

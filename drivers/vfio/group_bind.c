@@ -66,22 +66,26 @@ static int vfio_bind_and_attach(struct vfio_device *vdev,
 	return rc;
 }
 
-/* For a device that is bound already, whether that is what is asked for. */
-static int vfio_group_check_bound(struct vfio_group *group,
-				  struct vfio_device *vdev, u32 ioas_id)
+/* Those that were bound when they were opened: are they where all shall be? */
+static int vfio_group_check_bound(struct vfio_group *group, u32 ioas_id)
 {
+	struct vfio_device *vdev;
 	u32 now;
 
-	scoped_guard(mutex, &vdev->dev_set->lock)
-		now = vfio_attachment_get(vdev);
-	if (now == ioas_id)
-		return 0;
-	return iommufd_refuse(&group->log, -EBUSY, WHY_BUSY,
-			      "%s was opened before, in IOAS %u instead of %u",
-			      dev_name(vdev->dev), now, ioas_id);
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(vdev, &group->bound, iommu_entry) {
+		scoped_guard(mutex, &vdev->dev_set->lock)
+			now = vfio_attachment_get(vdev);
+		if (now != ioas_id)
+			return iommufd_refuse(&group->log, -EBUSY, WHY_BUSY,
+					      "%s was opened before, in IOAS %u instead of %u",
+					      dev_name(vdev->dev), now, ioas_id);
+	}
+	return 0;
 }
 
-/* Bind a device for the group, and put it on the list @bound. */
+/* Bind a device that is not bound for the group; put it on the list @bound. */
 static int vfio_group_bind(struct vfio_group *group, struct vfio_device *vdev,
 			   struct iommufd_ctx *ictx, u32 ioas_id,
 			   struct list_head *bound)
@@ -90,9 +94,6 @@ static int vfio_group_bind(struct vfio_group *group, struct vfio_device *vdev,
 	int rc;
 
 	lockdep_assert_held(&group->lock);
-
-	if (!list_empty(&vdev->iommu_entry))
-		return vfio_group_check_bound(group, vdev, ioas_id);
 
 	scoped_guard(mutex, &vdev->dev_set->lock)
 		rc = vfio_bind_and_attach(vdev, ictx, ioas_id, &devid);
@@ -132,7 +133,13 @@ static int vfio_group_bind_all(struct vfio_group *group,
 	int rc;
 
 	guard(mutex)(&group->lock);
+	rc = vfio_group_check_bound(group, ioas_id);
+	if (rc)
+		return rc;
+
 	list_for_each_entry(vdev, &group->devices, group_next) {
+		if (!list_empty(&vdev->iommu_entry))
+			continue;
 		rc = vfio_group_bind(group, vdev, ictx, ioas_id, &bound);
 		if (rc) {
 			vfio_group_unbind_list(group, &bound);

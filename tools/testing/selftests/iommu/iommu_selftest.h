@@ -6,9 +6,9 @@
  *
  * All functions return 0 (or what they say) on success and a negative errno on
  * failure, so that a test can write the errno that it expects. st_calls.c has
- * the calls with every argument open to abuse, st_env.c the devices, st_proc.c
- * what /proc tells, child processes and memory, st_mdev.c the mediated devices
- * of samples/vfio-mdev.
+ * the calls with every argument open to abuse, st_env.c the devices, st_fail.c
+ * failures of allocations, st_proc.c what /proc tells, child processes and memory,
+ * st_mdev.c the mediated devices of samples/vfio-mdev.  st_group.h has groups.
  */
 #ifndef IOMMU_SELFTEST_H
 #define IOMMU_SELFTEST_H
@@ -132,6 +132,12 @@ void *st_huge_memory(size_t size);
 int st_memfd(size_t size, unsigned int flags);
 void st_fill(void *memory, unsigned char seed, size_t size);
 bool st_filled(const void *memory, unsigned char seed, size_t size);
+
+/* st_fail.c */
+int st_fail_open(void);
+void st_fail_close(int fd);
+void st_fail_nth(int fd, unsigned int nth);
+bool st_fail_done(int fd);
 
 /* st_mdev.c */
 struct st_mdev {

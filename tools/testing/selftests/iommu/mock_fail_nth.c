@@ -42,43 +42,6 @@ struct step {
 	bool keeps_objects;	/* it makes none */
 };
 
-static int arm(void)
-{
-	return open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-}
-
-static void set_nth(int fd, unsigned int nth)
-{
-	char text[16];
-	int n = snprintf(text, sizeof(text), "%u", nth);
-
-	if (pwrite(fd, text, n, 0) != n)
-		perror("# fail-nth");
-}
-
-static unsigned int left(int fd)
-{
-	char text[16] = {};
-
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
-		return 0;
-	return strtoul(text, NULL, 10);
-}
-
-static void set_attribute(const char *dir, const char *file, const char *value)
-{
-	char path[96];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/%s", dir, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (write(fd, value, strlen(value)) < 0)
-		perror(path);
-	close(fd);
-}
-
 static int world_open(struct world *w)
 {
 	int rc;
@@ -340,23 +303,18 @@ FIXTURE(fail_nth)
 
 FIXTURE_SETUP(fail_nth)
 {
-	self->nth = arm();
-	if (self->nth < 0 || access("/sys/kernel/debug/failslab", F_OK))
+	self->nth = st_fail_open();
+	if (self->nth < 0)
 		SKIP(return, "the kernel injects no faults");
 	if (!st_mock_is_there())
 		SKIP(return, "the kernel has no mock IOMMU");
 	if (!st_huge_memory(ST_HUGE))
 		SKIP(return, "no huge page");
-	set_attribute("failslab", "ignore-gfp-wait", "N");
-	set_attribute("failslab", "verbose", "0");
-	set_attribute("fail_iommufd", "verbose", "0");
 }
 
 FIXTURE_TEARDOWN(fail_nth)
 {
-	set_attribute("failslab", "ignore-gfp-wait", "Y");
-	if (self->nth >= 0)
-		close(self->nth);
+	st_fail_close(self->nth);
 }
 
 /* One failure. Returns whether there was one to have. */
@@ -371,10 +329,9 @@ static bool fail_once(struct __test_metadata *_metadata, int nth_file, const str
 	ASSERT_EQ(0, world_open(&w));
 	ASSERT_EQ(0, step->prepare(&w));
 	objects = st_fdinfo(w.fd, "objects:");
-	set_nth(nth_file, nth);
+	st_fail_nth(nth_file, nth);
 	rc = step->run(&w);
-	failed = !left(nth_file);
-	set_nth(nth_file, 0);
+	failed = st_fail_done(nth_file);
 
 	after = st_fdinfo(w.fd, "objects:");
 	if (rc || step->keeps_objects)

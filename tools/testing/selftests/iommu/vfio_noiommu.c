@@ -13,10 +13,13 @@
 #include <glob.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <unistd.h>
 
 #include "iommu_selftest.h"
+#include "st_group.h"
 #include "kselftest_harness.h"
 
 #define NODES "/dev/vfio/devices/noiommu-vfio*"
@@ -170,6 +173,203 @@ TEST_F(noiommu, kernel_is_tainted)
 	EXPECT_EQ(1, fscanf(file, "%lu", &taint));
 	fclose(file);
 	EXPECT_TRUE(taint & 1UL << TAINT_USER_BIT);
+}
+
+FIXTURE(group)
+{
+	char bdf[PCI_BDF_SIZE];
+	char cdev[64];
+	char node[ST_NODE_SIZE];
+	int container;
+	int group;
+};
+
+static int find_group(struct _test_data_group *self)
+{
+	char link[128], target[256];
+	ssize_t length;
+
+	if (find_node(self->cdev, sizeof(self->cdev)))
+		return -ENODEV;
+	snprintf(link, sizeof(link), "/sys/class/vfio-dev/%s/device",
+		 strrchr(self->cdev, '/') + 1);
+	length = readlink(link, target, sizeof(target) - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = 0;
+	snprintf(self->bdf, sizeof(self->bdf), "%.15s", strrchr(target, '/') + 1);
+	return st_group_node(link, self->node);
+}
+
+FIXTURE_SETUP(group)
+{
+	int rc = find_group(self);
+
+	self->group = -1;
+	self->container = -1;
+	if (rc == -ENODEV)
+		SKIP(return, "no device without an IOMMU");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, strncmp(self->node, "/dev/vfio/noiommu-", 18));
+	self->group = open(self->node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->group);
+	self->container = st_open_container();
+	ASSERT_LE(0, self->container);
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	if (self->group >= 0)
+		close(self->group);
+	if (self->container >= 0)
+		close(self->container);
+}
+
+TEST_F(group, open_needs_rawio)
+{
+	close(self->group);
+	self->group = -1;
+	EXPECT_EQ(EPERM, st_in_child(open_without_rawio, self->node));
+	self->group = open(self->node, O_RDWR | O_CLOEXEC);
+	EXPECT_LE(0, self->group);
+	EXPECT_EQ(EBUSY, open(self->node, O_RDWR | O_CLOEXEC) < 0 ? errno : 0);
+}
+
+static int device_without_rawio(void *argument)
+{
+	struct _test_data_group *self = argument;
+
+	if (st_drop_capability(CAP_SYS_RAWIO))
+		return 0;
+	return -st_group_device(self->group, self->bdf);
+}
+
+/* Is this in the kernel's log? */
+static bool logged(const char *text)
+{
+	int size = klogctl(10, NULL, 0);	/* of the buffer */
+	char *log = size > 0 ? calloc(1, size + 1) : NULL;
+	bool found = log && klogctl(3, log, size) > 0 && strstr(log, text);
+
+	free(log);
+	return found;
+}
+
+/* What DPDK does, and what it finds on the way. */
+TEST_F(group, device_works)
+{
+	char text[128];
+	__u32 vendor = 0;
+	struct vfio_region_info region = {
+		.argsz = sizeof(region),
+		.index = VFIO_PCI_CONFIG_REGION_INDEX,
+	};
+	int device;
+
+	EXPECT_EQ(1, st_call(self->container, VFIO_CHECK_EXTENSION,
+			     (void *)(long)VFIO_NOIOMMU_IOMMU));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	EXPECT_EQ(-EINVAL, st_group_device(self->group, self->bdf));
+	EXPECT_GT(0, st_set_iommu(self->container, VFIO_TYPE1_IOMMU));
+	EXPECT_GT(0, st_set_iommu(self->container, VFIO_SPAPR_TCE_v2_IOMMU));
+	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
+
+	EXPECT_EQ(EPERM, st_in_child(device_without_rawio, self));
+	device = st_group_device(self->group, self->bdf);
+	ASSERT_LE(0, device);
+	ASSERT_EQ(0, st_call(device, VFIO_DEVICE_GET_REGION_INFO, &region));
+	EXPECT_EQ(4, pread(device, &vendor, 4, region.offset));
+	EXPECT_NE(0, vendor);
+	EXPECT_NE(~0u, vendor);
+	snprintf(text, sizeof(text), "%s: opened without an IOMMU by vfio_noiommu[%d]",
+		 self->bdf, getpid());
+	EXPECT_TRUE(logged(text));
+	EXPECT_EQ(-EBUSY, st_unset_container(self->group));
+	close(device);
+	EXPECT_EQ(0, st_unset_container(self->group));
+}
+
+/* Nothing says that it is mapped or attached. */
+TEST_F(group, nothing_is_mapped)
+{
+	struct vfio_iommu_type1_info info = { .argsz = sizeof(info) };
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = 1 };
+	int device;
+
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
+	EXPECT_GT(0, st_dma_map(self->container, st_memory(st_page), st_page, ST_IOVA));
+	EXPECT_GT(0, st_call(self->container, VFIO_IOMMU_GET_INFO, &info));
+	device = st_group_device(self->group, self->bdf);
+	ASSERT_LE(0, device);
+	EXPECT_EQ(-EINVAL, st_call(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach));
+	EXPECT_TRUE(st_fdinfo_shows(self->group, "vfio-group-kind: noiommu\n"));
+	EXPECT_TRUE(st_fdinfo_shows(self->group, "vfio-group-device: %s\n", self->bdf));
+	EXPECT_EQ(-1, st_fdinfo(device, "vfio-iommufd-devid:"));
+	close(device);
+}
+
+/* Not with an IOAS, nor with a group that wants one. */
+TEST_F(group, does_not_mix)
+{
+	static const char uuid[] = "83b8f4f2-509f-382f-3c1e-e6bfe0fa1003";
+	char folder[128], node[ST_NODE_SIZE];
+	struct st_mdev mdev;
+	int rc = st_mdev_create(&mdev, "mtty", uuid);
+	int other;
+
+	if (rc == -ENODEV)
+		SKIP(return, "the kernel has no mtty");
+	ASSERT_EQ(0, rc);
+	snprintf(folder, sizeof(folder), "/sys/bus/mdev/devices/%s", uuid);
+	ASSERT_EQ(0, st_group_node(folder, node));
+	other = open(node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, other);
+
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	EXPECT_EQ(-EPERM, st_set_container(other, self->container));
+	ASSERT_EQ(0, st_unset_container(self->group));
+	ASSERT_EQ(0, st_set_container(other, self->container));
+	EXPECT_GT(0, st_set_container(self->group, self->container));
+	ASSERT_EQ(0, st_unset_container(other));
+	EXPECT_EQ(0, st_set_container(self->group, self->container));
+	close(other);
+	EXPECT_EQ(0, st_mdev_remove(&mdev));
+}
+
+TEST_F(group, excludes_the_node)
+{
+	int fd = open(self->cdev, O_RDWR | O_CLOEXEC);
+	int iommufd = iommufd_open();
+	__u32 id;
+
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, iommufd);
+	EXPECT_EQ(-EBUSY, vfio_bind(fd, iommufd, &id));
+	close(self->group);
+	ASSERT_EQ(0, vfio_bind(fd, iommufd, &id));
+	EXPECT_EQ(EBUSY, open(self->node, O_RDWR | O_CLOEXEC) < 0 ? errno : 0);
+	close(fd);
+	self->group = open(self->node, O_RDWR | O_CLOEXEC);
+	EXPECT_LE(0, self->group);
+	close(iommufd);
+}
+
+/* The isolation group exists as long as the driver has the device. */
+TEST_F(group, goes_with_the_driver)
+{
+	char link[128];
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", self->bdf);
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	EXPECT_EQ(0, access(link, F_OK));
+	ASSERT_EQ(0, st_driver_unbind(self->bdf));
+	EXPECT_NE(0, access(link, F_OK));
+	EXPECT_NE(0, access(self->node, F_OK));
+	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	ASSERT_EQ(0, pci_give_to_vfio(self->bdf));
+	EXPECT_EQ(0, access(link, F_OK));
 }
 
 TEST_HARNESS_MAIN

@@ -7,13 +7,12 @@
  *
  * Needs two edu devices behind one conventional PCI bridge; the NVMe is the third.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "iommu_selftest.h"
+#include "st_group.h"
 #include "kselftest_harness.h"
 
 FIXTURE(shared)
@@ -24,45 +23,6 @@ FIXTURE(shared)
 	__u32 ioas2;
 };
 
-static bool is_edu(const char *bdf)
-{
-	unsigned int vendor = 0, device = 0;
-	char path[320];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", bdf);
-	f = fopen(path, "r");
-	while (f && fgets(path, sizeof(path), f))
-		if (sscanf(path, "PCI_ID=%x:%x", &vendor, &device) == 2)
-			break;
-	if (f)
-		fclose(f);
-	return vendor == EDU_VENDOR && device == EDU_DEVICE;
-}
-
-/* Two edu devices of one isolation group. */
-static int find_pair(char a[PCI_BDF_SIZE], char b[PCI_BDF_SIZE])
-{
-	char found[16][PCI_BDF_SIZE];
-	unsigned int n = 0, i, j;
-	struct dirent *entry;
-	DIR *dir = opendir("/sys/bus/pci/devices");
-
-	while (dir && n < 16 && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && is_edu(entry->d_name))
-			snprintf(found[n++], PCI_BDF_SIZE, "%.15s", entry->d_name);
-	if (dir)
-		closedir(dir);
-	for (i = 0; i < n; i++)
-		for (j = i + 1; j < n; j++)
-			if (pci_iommu_group(found[i]) == pci_iommu_group(found[j])) {
-				memcpy(a, found[i], PCI_BDF_SIZE);
-				memcpy(b, found[j], PCI_BDF_SIZE);
-				return 0;
-			}
-	return -ENODEV;
-}
-
 FIXTURE_SETUP(shared)
 {
 	char a[PCI_BDF_SIZE], b[PCI_BDF_SIZE];
@@ -70,7 +30,7 @@ FIXTURE_SETUP(shared)
 	self->second.fd = -1;
 	self->other.fd = -1;
 	ASSERT_EQ(0, st_env_open(&self->env));
-	if (find_pair(a, b))
+	if (st_find_pair(a, b))
 		SKIP(return, "no two edu devices in one group");
 	ASSERT_EQ(0, ioas_alloc(self->env.iommufd, &self->ioas2));
 	ASSERT_EQ(0, pci_give_to_vfio(a));

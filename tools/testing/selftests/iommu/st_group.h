@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * Groups and the container, as programs without /dev/iommu use them, call by call; and
+ * the drivers of their devices.
+ */
+#ifndef ST_GROUP_H
+#define ST_GROUP_H
+
+#include <linux/types.h>
+
+#include "pci_sysfs.h"
+
+#define ST_NODE_SIZE	64
+
+int st_group_node(const char *device, char node[ST_NODE_SIZE]);
+int st_group_open(const char *bdf);
+int st_group_status(int group);
+int st_open_container(void);
+int st_set_container(int group, int container);
+int st_unset_container(int group);
+int st_set_iommu(int container, unsigned long type);
+int st_group_device(int group, const char *name);
+int st_dma_map(int container, const void *va, __u64 size, __u64 iova);
+int st_dma_unmap(int container, __u64 iova, __u64 size, __u64 *unmapped);
+int st_find_pair(char a[PCI_BDF_SIZE], char b[PCI_BDF_SIZE]);
+int st_driver_unbind(const char *bdf);
+int st_driver_bind(const char *bdf, const char *driver);
+
+#endif

@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copyright (C) 2026 The iommufd overlay authors
+ *
+ * What a group does to its devices: attached before they are opened, all of them; kept
+ * from drivers of the kernel; given up when their driver goes; reset together.
+ *
+ * Some tests need two edu devices behind one conventional PCI bridge.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "iommu_selftest.h"
+#include "st_group.h"
+#include "kselftest_harness.h"
+
+#define UUID	"83b8f4f2-509f-382f-3c1e-e6bfe0fa1002"
+
+/*
+ * A /dev/iommu is the container, so that a test can look at the address space, too.
+ */
+FIXTURE(gdev)
+{
+	struct st_env env;	/* env.ioas is the container's, once there is one */
+	char a[PCI_BDF_SIZE], b[PCI_BDF_SIZE];	/* b: of the same group, "" if none */
+	int group;
+};
+
+FIXTURE_SETUP(gdev)
+{
+	int rc;
+
+	self->group = -1;
+	ASSERT_EQ(0, st_env_open(&self->env));
+	if (st_find_pair(self->a, self->b)) {
+		*self->b = 0;
+		rc = st_device_open(&self->env.dev, ST_QUICK);
+		if (rc == -ENODEV)
+			SKIP(return, "the machine has no device for this");
+		ASSERT_EQ(0, rc);
+		memcpy(self->a, self->env.dev.bdf, PCI_BDF_SIZE);
+		vfio_close(&self->env.dev);
+		self->env.dev.fd = -1;
+	}
+	ASSERT_EQ(0, pci_give_to_vfio(self->a));
+	if (*self->b)
+		ASSERT_EQ(0, pci_give_to_vfio(self->b));
+	self->group = st_group_open(self->a);
+	ASSERT_LE(0, self->group);
+}
+
+FIXTURE_TEARDOWN(gdev)
+{
+	if (self->env.edu.bar.base) {
+		st_unmap_bar(&self->env.dev, self->env.edu.bar.base);
+		self->env.edu.bar.base = NULL;
+	}
+	if (self->env.dev.fd >= 0)
+		close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	if (self->group >= 0)
+		close(self->group);
+	EXPECT_EQ(0, st_env_close(&self->env));
+	pci_give_to_vfio(self->a);
+	if (*self->b)
+		pci_give_to_vfio(self->b);
+}
+
+static int get_ioas(int iommufd, __u32 *ioas)
+{
+	struct iommu_vfio_ioas cmd = { .size = sizeof(cmd), .op = IOMMU_VFIO_IOAS_GET };
+	int rc = st_call(iommufd, IOMMU_VFIO_IOAS, &cmd);
+
+	*ioas = cmd.ioas_id;
+	return rc;
+}
+
+static int set_up(struct _test_data_gdev *self)
+{
+	int rc = st_set_container(self->group, self->env.iommufd);
+
+	rc = rc ?: st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU);
+	return rc ?: get_ioas(self->env.iommufd, &self->env.ioas);
+}
+
+static int open_device(struct _test_data_gdev *self, const char *bdf)
+{
+	self->env.dev.fd = st_group_device(self->group, bdf);
+	snprintf(self->env.dev.bdf, PCI_BDF_SIZE, "%s", bdf);
+	return self->env.dev.fd < 0 ? self->env.dev.fd : 0;
+}
+
+static bool is_attached(struct _test_data_gdev *self, const char *bdf)
+{
+	return st_fdinfo_shows(self->group, "vfio-group-device: %s attached\n", bdf);
+}
+
+/* A device that is attached has made its reserved ranges holes of the space. */
+static unsigned int holes(struct _test_data_gdev *self)
+{
+	struct iova_ranges ranges;
+
+	if (ioas_iova_ranges(self->env.iommufd, self->env.ioas, &ranges))
+		return 99;
+	return ranges.count - 1;
+}
+
+TEST_F(gdev, attached_by_set_iommu)
+{
+	ASSERT_EQ(0, st_set_container(self->group, self->env.iommufd));
+	EXPECT_FALSE(is_attached(self, self->a));
+	ASSERT_EQ(0, get_ioas(self->env.iommufd, &self->env.ioas));
+	EXPECT_EQ(0, holes(self));
+	ASSERT_EQ(0, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_TRUE(is_attached(self, self->a));
+	if (*self->b)
+		EXPECT_TRUE(is_attached(self, self->b));
+	EXPECT_LT(0, holes(self));
+	/* It stays so without being open. */
+	ASSERT_EQ(0, open_device(self, self->a));
+	close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	EXPECT_TRUE(is_attached(self, self->a));
+
+	ASSERT_EQ(0, st_unset_container(self->group));
+	EXPECT_FALSE(is_attached(self, self->a));
+}
+
+/* A group that comes late finds the mappings, and is attached to them. */
+TEST_F(gdev, joins_a_container_in_use)
+{
+	struct st_env *env = &self->env;
+	struct vfio_device other;
+	int group;
+
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(0, st_dma_map(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	if (st_device_open(&other, ST_NVME))
+		SKIP(return, "no second group");
+	vfio_close(&other);
+	group = st_group_open(other.bdf);
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, st_set_container(group, env->iommufd));
+	EXPECT_TRUE(st_fdinfo_shows(group, "vfio-group-device: %s attached\n", other.bdf));
+
+	/* The first one goes, the mappings stay until the second goes. */
+	ASSERT_EQ(0, st_unset_container(self->group));
+	EXPECT_EQ(0, st_dma_unmap(env->iommufd, ST_IOVA, ST_MIB, NULL));
+	ASSERT_EQ(0, st_dma_map(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_FALSE(st_counters_are(&env->before));
+	close(group);
+	EXPECT_TRUE(st_counters_are(&env->before));
+}
+
+/* What is in the way of a device fails SET_IOMMU, and nothing is attached. */
+TEST_F(gdev, attach_fails)
+{
+	__u64 iova, last;
+
+	ASSERT_EQ(0, pci_msi_window(self->a, &iova, &last));
+	ASSERT_EQ(0, st_set_container(self->group, self->env.iommufd));
+	ASSERT_EQ(0, get_ioas(self->env.iommufd, &self->env.ioas));
+	ASSERT_EQ(0, st_map_at(self->env.iommufd, self->env.ioas, st_memory(st_page), st_page,
+			       iova));
+	EXPECT_EQ(-EINVAL, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_TRUE(st_told(self->group, "VFIO_GROUP_ATTACH", EADDRINUSE, "driver", 0));
+	EXPECT_FALSE(is_attached(self, self->a));
+	EXPECT_EQ(-EADDRINUSE, open_device(self, self->a));
+	EXPECT_TRUE(st_told(self->group, "VFIO_GET_DEVICE_FD", EADDRINUSE, "driver", 0));
+
+	ASSERT_EQ(0, st_unmap(self->env.iommufd, self->env.ioas, iova, st_page));
+	EXPECT_EQ(0, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(0, open_device(self, self->a));
+}
+
+/* A /dev/iommu needs no SET_IOMMU: the device is attached when it is opened. */
+TEST_F(gdev, without_set_iommu)
+{
+	ASSERT_EQ(0, st_set_container(self->group, self->env.iommufd));
+	ASSERT_EQ(0, get_ioas(self->env.iommufd, &self->env.ioas));
+	ASSERT_EQ(0, open_device(self, self->a));
+	EXPECT_TRUE(is_attached(self, self->a));
+	EXPECT_LT(0, holes(self));
+	if (*self->b)
+		EXPECT_FALSE(is_attached(self, self->b));
+	/* Those that are open are in the right place already. */
+	EXPECT_EQ(0, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	if (*self->b)
+		EXPECT_TRUE(is_attached(self, self->b));
+	close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	EXPECT_EQ(0, st_unset_container(self->group));
+}
+
+/* Opened in one IOAS, the group does not go into another behind its back. */
+TEST_F(gdev, set_iommu_with_another_ioas)
+{
+	struct iommu_vfio_ioas cmd = { .size = sizeof(cmd), .op = IOMMU_VFIO_IOAS_SET };
+
+	ASSERT_EQ(0, st_set_container(self->group, self->env.iommufd));
+	ASSERT_EQ(0, open_device(self, self->a));
+	ASSERT_EQ(0, ioas_alloc(self->env.iommufd, &cmd.ioas_id));
+	ASSERT_EQ(0, st_call(self->env.iommufd, IOMMU_VFIO_IOAS, &cmd));
+	EXPECT_EQ(-EBUSY, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_TRUE(is_attached(self, self->a));
+	if (*self->b)
+		EXPECT_FALSE(is_attached(self, self->b));
+}
+
+TEST_F(gdev, dma)
+{
+	unsigned char *memory = st_memory(st_page);
+	struct st_env *env = &self->env;
+	int round;
+
+	ASSERT_EQ(0, set_up(self));
+	st_fill(memory, 1, st_page);
+	/* Mapped before the device is opened, as DPDK does it. */
+	ASSERT_EQ(0, st_dma_map(env->iommufd, memory, st_page, ST_IOVA));
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, open_device(self, self->a));
+		ASSERT_EQ(0, st_edu_start(env));
+		EXPECT_EQ(0, st_device_sees(env, ST_IOVA, memory, 256));
+		EXPECT_EQ(0, st_device_fills(env, ST_IOVA, 7 + round, 256));
+		EXPECT_TRUE(st_filled(memory, 7 + round, 256));
+		ASSERT_EQ(0, st_unmap_bar(&env->dev, env->edu.bar.base));
+		env->edu.bar.base = NULL;
+		close(env->dev.fd);
+		env->dev.fd = -1;
+	}
+}
+
+static int child_unbinds(void *argument)
+{
+	return st_driver_unbind(argument) ? 1 : 0;
+}
+
+/* A driver does not wait for a device that nobody has open, attached or not. */
+TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
+{
+	int again;
+
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(0, st_dma_map(self->env.iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(0, st_in_child(child_unbinds, self->a));
+	EXPECT_FALSE(is_attached(self, self->a));
+	EXPECT_EQ(-ENODEV, open_device(self, self->a));
+	if (*self->b) {
+		/* The other one is not touched. */
+		EXPECT_TRUE(is_attached(self, self->b));
+		EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+			  st_group_status(self->group));
+		EXPECT_EQ(0, st_in_child(child_unbinds, self->b));
+	}
+
+	/* The group is gone, and with it the container's last user. */
+	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_TRUE(st_told(self->group, "VFIO_GET_STATUS", ENODEV, "no-object", 0));
+	EXPECT_EQ(-ENODEV, st_set_container(self->group, self->env.iommufd));
+	EXPECT_EQ(-ENODEV, st_unset_container(self->group));
+	EXPECT_TRUE(st_counters_are(&self->env.before));
+
+	/* It comes back while the former file is still open. */
+	ASSERT_EQ(0, pci_give_to_vfio(self->a));
+	again = st_group_open(self->a);
+	ASSERT_LE(0, again);
+	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(again));
+	EXPECT_EQ(0, st_set_container(again, self->env.iommufd));
+	close(self->group);
+	self->group = again;
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  st_group_status(self->group));
+}
+
+/* One that is open is waited for. */
+TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
+{
+	int status = -1;
+	pid_t pid;
+
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(0, open_device(self, self->a));
+	pid = fork();
+	if (!pid) {
+		close(self->env.dev.fd);
+		_exit(child_unbinds(self->a));
+	}
+	ASSERT_LT(0, pid);
+	st_sleep_ms(300);
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	EXPECT_EQ(-ENODEV, st_group_device(self->group, self->a));
+	/* Still attached; the child has a copy of the group's file, too. */
+	EXPECT_LT(0, holes(self));
+	close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(*self->b ? VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET : -ENODEV,
+		  st_group_status(self->group));
+}
+
+/* A device that comes to a group in use is attached when it is opened. */
+TEST_F_TIMEOUT(gdev, device_comes_late, ST_TIMEOUT)
+{
+	if (!*self->b)
+		SKIP(return, "no two devices in one group");
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+	ASSERT_EQ(0, set_up(self));
+	EXPECT_EQ(-ENODEV, st_group_device(self->group, self->b));
+	ASSERT_EQ(0, pci_give_to_vfio(self->b));
+	EXPECT_TRUE(is_attached(self, self->a));
+	EXPECT_FALSE(is_attached(self, self->b));
+	ASSERT_EQ(0, open_device(self, self->b));
+	EXPECT_TRUE(is_attached(self, self->b));
+	close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	EXPECT_EQ(0, st_unset_container(self->group));
+	EXPECT_FALSE(is_attached(self, self->b));
+}
+
+/* A driver of the kernel has a device: the group cannot be used. */
+TEST_F_TIMEOUT(gdev, not_viable, ST_TIMEOUT)
+{
+	if (!*self->b)
+		SKIP(return, "no two devices in one group");
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	if (st_driver_bind(self->b, "pci-pf-stub"))
+		SKIP(return, "the kernel has no pci-pf-stub");
+	EXPECT_EQ(0, st_group_status(self->group));
+	EXPECT_EQ(-EBUSY, st_set_container(self->group, self->env.iommufd));
+	EXPECT_TRUE(st_told(self->group, "VFIO_SET_CONTAINER", EBUSY, "owned",
+			    pci_iommu_group(self->a)));
+	EXPECT_EQ(0, st_group_status(self->group));
+
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_EQ(0, st_set_container(self->group, self->env.iommufd));
+}
+
+/* The other way round: in a container, before and after SET_IOMMU. */
+TEST_F_TIMEOUT(gdev, kept_from_drivers, ST_TIMEOUT)
+{
+	if (!*self->b)
+		SKIP(return, "no two devices in one group");
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+	if (st_driver_bind(self->b, "pci-pf-stub"))
+		SKIP(return, "the kernel has no pci-pf-stub");
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+
+	ASSERT_EQ(0, st_set_container(self->group, self->env.iommufd));
+	EXPECT_EQ(-EBUSY, st_driver_bind(self->b, "pci-pf-stub"));
+	ASSERT_EQ(0, st_set_iommu(self->env.iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EBUSY, st_driver_bind(self->b, "pci-pf-stub"));
+	ASSERT_EQ(0, open_device(self, self->a));
+	EXPECT_EQ(-EBUSY, st_driver_bind(self->b, "pci-pf-stub"));
+	close(self->env.dev.fd);
+	self->env.dev.fd = -1;
+	EXPECT_EQ(-EBUSY, st_driver_bind(self->b, "pci-pf-stub"));
+	ASSERT_EQ(0, st_unset_container(self->group));
+	EXPECT_EQ(0, st_driver_bind(self->b, "pci-pf-stub"));
+	EXPECT_EQ(0, st_group_status(self->group));
+	ASSERT_EQ(0, st_driver_unbind(self->b));
+}
+
+/* The node of a device whose group is open by way of another device. */
+TEST_F(gdev, excludes_the_other_node)
+{
+	struct vfio_device second;
+	__u32 id;
+
+	if (!*self->b)
+		SKIP(return, "no two devices in one group");
+	ASSERT_EQ(0, vfio_open(&second, self->b));
+	EXPECT_EQ(-EBUSY, vfio_bind(second.fd, self->env.iommufd, &id));
+	close(self->group);
+	ASSERT_EQ(0, vfio_bind(second.fd, self->env.iommufd, &id));
+	EXPECT_EQ(-EBUSY, st_group_open(self->a));
+	vfio_close(&second);
+	self->group = st_group_open(self->a);
+	EXPECT_LE(0, self->group);
+}
+
+static int hot_reset(int device, int group)
+{
+	struct {
+		struct vfio_pci_hot_reset reset;
+		__s32 group;
+	} cmd = {
+		.reset = { .argsz = sizeof(cmd), .count = 1 },
+		.group = group,
+	};
+
+	return st_call(device, VFIO_DEVICE_PCI_HOT_RESET, &cmd);
+}
+
+/* A reset that affects several devices: their groups' files prove the ownership. */
+TEST_F_TIMEOUT(gdev, hot_reset, ST_TIMEOUT)
+{
+	struct {
+		struct vfio_pci_hot_reset_info info;
+		struct vfio_pci_dependent_device device[8];
+	} cmd = { .info = { .argsz = sizeof(cmd) } };
+	struct vfio_device nvme;
+	int group, device, rc;
+	__u32 i;
+
+	if (st_device_open(&nvme, ST_NVME))
+		SKIP(return, "no device behind a port of its own");
+	vfio_close(&nvme);
+	group = st_group_open(nvme.bdf);
+	ASSERT_LE(0, group);
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(0, st_set_container(group, self->env.iommufd));
+	device = st_group_device(group, nvme.bdf);
+	ASSERT_LE(0, device);
+
+	ASSERT_EQ(0, st_call(device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &cmd));
+	EXPECT_EQ(0, cmd.info.flags);
+	ASSERT_LT(0, cmd.info.count);
+	for (i = 0; i < cmd.info.count; i++)
+		EXPECT_EQ(pci_iommu_group(nvme.bdf), cmd.device[i].group_id);
+
+	EXPECT_EQ(-EBADF, hot_reset(device, 9999));
+	EXPECT_EQ(-EINVAL, hot_reset(device, device));
+	EXPECT_EQ(-EINVAL, hot_reset(device, self->env.iommufd));
+	EXPECT_EQ(-EINVAL, hot_reset(device, self->group));
+	/* QEMU's port never reports the link as up again. */
+	rc = hot_reset(device, group);
+	EXPECT_TRUE(!rc || rc == -ENOTTY) {
+		TH_LOG("%d", rc);
+	}
+	close(device);
+	close(group);
+}
+
+FIXTURE(gmdev)
+{
+	struct st_counters before;
+	struct st_mdev mdev;
+	char node[ST_NODE_SIZE];
+	int container;
+	int group;
+};
+
+FIXTURE_SETUP(gmdev)
+{
+	int rc;
+
+	self->group = -1;
+	st_counters(&self->before);
+	self->container = st_open_container();
+	ASSERT_LE(0, self->container);
+	rc = st_mdev_create(&self->mdev, "mtty", UUID);
+	if (rc == -ENODEV)
+		SKIP(return, "the kernel has no mtty");
+	ASSERT_EQ(0, rc);
+	ASSERT_EQ(0, st_group_node("/sys/bus/mdev/devices/" UUID, self->node));
+	self->group = open(self->node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->group);
+}
+
+FIXTURE_TEARDOWN(gmdev)
+{
+	close(self->container);
+	if (self->group >= 0)
+		close(self->group);
+	st_mdev_remove(&self->mdev);
+	EXPECT_NE(0, access(self->node, F_OK));
+	EXPECT_TRUE(st_counters_are(&self->before));
+}
+
+TEST_F(gmdev, works)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	int device[3], i;
+
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_TRUE(st_fdinfo_shows(self->group, "vfio-group-kind: emulated\n"));
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	EXPECT_EQ(-EINVAL, st_group_device(self->group, UUID));
+	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-ENODEV, st_group_device(self->group, "mtty"));
+	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	for (i = 0; i < 3; i++) {
+		device[i] = st_group_device(self->group, UUID);
+		ASSERT_LE(0, device[i]);
+		EXPECT_EQ(0, st_call(device[i], VFIO_DEVICE_GET_INFO, &info));
+	}
+	EXPECT_TRUE(st_fdinfo_shows(device[2], "vfio-device-kind: emulated\n"));
+	EXPECT_TRUE(st_fdinfo_shows(device[2], "vfio-device-opens: 3\n"));
+	EXPECT_LT(0, st_fdinfo(device[2], "vfio-iommufd-pt:"));
+	/* Nothing that pins. */
+	EXPECT_TRUE(st_counters_are(&self->before));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(-EBUSY, st_unset_container(self->group));
+		close(device[i]);
+	}
+	device[0] = st_group_device(self->group, UUID);
+	ASSERT_LE(0, device[0]);
+	close(device[0]);
+	EXPECT_EQ(0, st_unset_container(self->group));
+}
+
+TEST_F(gmdev, excludes_the_node)
+{
+	int iommufd = iommufd_open();
+	__u32 id;
+
+	ASSERT_LE(0, iommufd);
+	ASSERT_EQ(0, st_mdev_open(&self->mdev));
+	EXPECT_EQ(-EBUSY, vfio_bind(self->mdev.dev.fd, iommufd, &id));
+	close(self->group);
+	EXPECT_EQ(0, vfio_bind(self->mdev.dev.fd, iommufd, &id));
+	EXPECT_EQ(-1, open(self->node, O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(EBUSY, errno);
+	vfio_close(&self->mdev.dev);
+	self->group = open(self->node, O_RDWR | O_CLOEXEC);
+	EXPECT_LE(0, self->group);
+	close(iommufd);
+}
+
+/* Removed while its group is open, in a container and not. */
+TEST_F(gmdev, removed)
+{
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(0, st_mdev_remove(&self->mdev));
+	EXPECT_NE(0, access(self->node, F_OK));
+	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_EQ(-ENODEV, st_unset_container(self->group));
+	/* The number is free again, and so is the name. */
+	ASSERT_EQ(0, st_mdev_create(&self->mdev, "mtty", UUID));
+	EXPECT_EQ(0, access(self->node, F_OK));
+}
+
+TEST_HARNESS_MAIN

@@ -44,7 +44,7 @@ int st_group_node(const char *device, char node[ST_NODE_SIZE])
 }
 
 /* Open the group of a PCI device; returns the descriptor. */
-int st_group_open(const char *bdf)
+int st_open_group(const char *bdf)
 {
 	char device[PATH_MAX], node[ST_NODE_SIZE];
 	int fd, rc;
@@ -58,7 +58,7 @@ int st_group_open(const char *bdf)
 }
 
 /* VFIO_GROUP_FLAGS_*, or a negative errno. */
-int st_group_status(int group)
+int st_get_group_status(int group)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status), .flags = ~0u };
 	int rc = st_call(group, VFIO_GROUP_GET_STATUS, &status);
@@ -89,12 +89,12 @@ int st_set_iommu(int container, unsigned long type)
 }
 
 /* Returns the descriptor of the device. */
-int st_group_device(int group, const char *name)
+int st_get_group_device(int group, const char *name)
 {
 	return st_call(group, VFIO_GROUP_GET_DEVICE_FD, (void *)name);
 }
 
-int st_dma_map(int container, const void *va, __u64 size, __u64 iova)
+int st_map_dma(int container, const void *va, __u64 size, __u64 iova)
 {
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
@@ -108,7 +108,7 @@ int st_dma_map(int container, const void *va, __u64 size, __u64 iova)
 }
 
 /* @unmapped: bytes that were mapped; may be NULL. */
-int st_dma_unmap(int container, __u64 iova, __u64 size, __u64 *unmapped)
+int st_unmap_dma(int container, __u64 iova, __u64 size, __u64 *unmapped)
 {
 	struct vfio_iommu_type1_dma_unmap unmap = {
 		.argsz = sizeof(unmap),

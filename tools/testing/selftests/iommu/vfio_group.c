@@ -41,7 +41,7 @@ FIXTURE_SETUP(group)
 	ASSERT_EQ(0, rc);
 	self->container = st_open_container();
 	ASSERT_LE(0, self->container);
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	ASSERT_LE(0, self->fd);
 	snprintf(self->node, sizeof(self->node), "/dev/vfio/%d", pci_iommu_group(self->dev.bdf));
 }
@@ -70,18 +70,18 @@ static int set_up(struct _test_data_group *self)
 
 static int device_fd(struct _test_data_group *self)
 {
-	return st_group_device(self->fd, self->dev.bdf);
+	return st_get_group_device(self->fd, self->dev.bdf);
 }
 
 TEST_F(group, one_file_at_a_time)
 {
 	int copy = dup(self->fd);
 
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
 	close(self->fd);
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
 	close(copy);
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	EXPECT_LE(0, self->fd);
 }
 
@@ -99,13 +99,13 @@ TEST_F(group, excludes_the_node)
 
 	close(self->fd);
 	ASSERT_EQ(0, vfio_bind(self->dev.fd, iommufd, &id));
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
 	/* A bind that fails leaves the other one in place. */
 	EXPECT_EQ(-EINVAL, vfio_bind(self->dev.fd, iommufd, &id));
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
 	vfio_close(&self->dev);
 	self->dev.fd = -1;
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	EXPECT_LE(0, self->fd);
 	close(iommufd);
 }
@@ -117,7 +117,7 @@ TEST_F(group, failed_bind_frees_the_group)
 
 	close(self->fd);
 	EXPECT_EQ(-EBADF, vfio_bind(self->dev.fd, 9999, &id));
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	EXPECT_LE(0, self->fd);
 }
 
@@ -146,12 +146,12 @@ TEST_F(group, status)
 	EXPECT_EQ(0, st_call(self->fd, VFIO_GROUP_GET_STATUS, &status));
 	EXPECT_EQ(4096, status.argsz);
 
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->fd));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->fd));
 	ASSERT_EQ(0, st_set_container(self->fd, self->container));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
-		  st_group_status(self->fd));
+		  st_get_group_status(self->fd));
 	ASSERT_EQ(0, st_unset_container(self->fd));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->fd));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->fd));
 }
 
 TEST_F(group, set_container_errors)
@@ -166,7 +166,7 @@ TEST_F(group, set_container_errors)
 	EXPECT_TOLD("VFIO_SET_CONTAINER", EBADFD, "bad-file", null);
 	EXPECT_EQ(-EBADFD, st_set_container(self->fd, self->fd));
 	EXPECT_EQ(-EBADFD, st_set_container(self->fd, self->dev.fd));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->fd));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->fd));
 
 	ASSERT_EQ(0, st_set_container(self->fd, self->container));
 	EXPECT_EQ(-EINVAL, st_set_container(self->fd, self->container));
@@ -195,10 +195,10 @@ TEST_F(group, container_closed_first)
 	int device;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	close(self->container);
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
-		  st_group_status(self->fd));
+		  st_get_group_status(self->fd));
 	device = device_fd(self);
 	EXPECT_LE(0, device);
 	close(device);
@@ -215,7 +215,7 @@ TEST_F(group, unset_container)
 	EXPECT_EQ(-EINVAL, st_unset_container(self->fd));
 	EXPECT_TOLD("VFIO_UNSET_CONTAINER", EINVAL, "bad-argument", 0);
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	device = device_fd(self);
 	ASSERT_LE(0, device);
 	EXPECT_EQ(-EBUSY, st_unset_container(self->fd));
@@ -237,10 +237,10 @@ TEST_F(group, device_fd_errors)
 	char longer[64];
 
 	memset(name, 'a', st_page);
-	EXPECT_EQ(-EFAULT, st_group_device(self->fd, NULL));
-	EXPECT_EQ(-EINVAL, st_group_device(self->fd, name));
+	EXPECT_EQ(-EFAULT, st_get_group_device(self->fd, NULL));
+	EXPECT_EQ(-EINVAL, st_get_group_device(self->fd, name));
 	ASSERT_EQ(0, mprotect(name + st_page, st_page, PROT_NONE));
-	EXPECT_EQ(-EFAULT, st_group_device(self->fd, name + st_page - 1));
+	EXPECT_EQ(-EFAULT, st_get_group_device(self->fd, name + st_page - 1));
 
 	EXPECT_EQ(-EINVAL, device_fd(self));
 	EXPECT_TOLD("VFIO_GET_DEVICE_FD", EINVAL, "bad-argument", 0);
@@ -249,14 +249,14 @@ TEST_F(group, device_fd_errors)
 	EXPECT_TOLD("VFIO_GET_DEVICE_FD", EINVAL, "bad-argument", 0);
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
 
-	EXPECT_EQ(-ENODEV, st_group_device(self->fd, ""));
-	EXPECT_EQ(-ENODEV, st_group_device(self->fd, "0000:ff:1f.7"));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->fd, ""));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->fd, "0000:ff:1f.7"));
 	EXPECT_TOLD("VFIO_GET_DEVICE_FD", ENODEV, "no-object", 0);
 	snprintf(longer, sizeof(longer), "%sx", self->dev.bdf);
-	EXPECT_EQ(-ENODEV, st_group_device(self->fd, longer));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->fd, longer));
 	/* The driver takes options behind the name, but not these. */
 	snprintf(longer, sizeof(longer), "%s colour=blue", self->dev.bdf);
-	EXPECT_EQ(-EINVAL, st_group_device(self->fd, longer));
+	EXPECT_EQ(-EINVAL, st_get_group_device(self->fd, longer));
 	EXPECT_TOLD("VFIO_GET_DEVICE_FD", EINVAL, "permission", 0);
 	EXPECT_TRUE(st_fdinfo_shows(self->fd, "vfio-group-opens: 0\n"));
 }
@@ -343,17 +343,17 @@ TEST_F(group, closed_before_its_device)
 	int device;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	device = device_fd(self);
 	ASSERT_LE(0, device);
 	close(self->fd);
 	EXPECT_NE(0, vendor_of(device));
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
-	EXPECT_EQ(0, st_dma_unmap(self->container, ST_IOVA, ST_MIB, NULL));
-	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
+	EXPECT_EQ(0, st_unmap_dma(self->container, ST_IOVA, ST_MIB, NULL));
+	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	close(device);
 	EXPECT_TRUE(st_counters_are(&self->before));
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(-EINVAL, st_unset_container(self->fd));
 }
@@ -364,7 +364,7 @@ TEST_F(group, log_starts_empty)
 	EXPECT_EQ(-EINVAL, st_unset_container(self->fd));
 	EXPECT_EQ(1, st_refusals(self->fd));
 	close(self->fd);
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(0, st_refusals(self->fd));
 }
@@ -424,11 +424,11 @@ TEST_F(group, kvm)
 	EXPECT_EQ(0, kvm_tell(vfio, KVM_DEV_VFIO_FILE_ADD, device));
 	close(device);
 	close(self->fd);
-	EXPECT_EQ(-EBUSY, st_group_open(self->dev.bdf));
+	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
 	close(vfio);
 	close(vm);
 	close(kvm);
-	self->fd = st_group_open(self->dev.bdf);
+	self->fd = st_open_group(self->dev.bdf);
 	EXPECT_LE(0, self->fd);
 }
 

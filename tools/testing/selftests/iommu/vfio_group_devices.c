@@ -53,7 +53,7 @@ FIXTURE_SETUP(gdev)
 	ASSERT_EQ(0, pci_give_to_vfio(self->a));
 	if (*self->b)
 		ASSERT_EQ(0, pci_give_to_vfio(self->b));
-	self->group = st_group_open(self->a);
+	self->group = st_open_group(self->a);
 	ASSERT_LE(0, self->group);
 }
 
@@ -93,7 +93,7 @@ static int set_up(struct _test_data_gdev *self)
 
 static int open_device(struct _test_data_gdev *self, const char *bdf)
 {
-	self->env.dev.fd = st_group_device(self->group, bdf);
+	self->env.dev.fd = st_get_group_device(self->group, bdf);
 	snprintf(self->env.dev.bdf, PCI_BDF_SIZE, "%s", bdf);
 	return self->env.dev.fd < 0 ? self->env.dev.fd : 0;
 }
@@ -142,19 +142,19 @@ TEST_F(gdev, joins_a_container_in_use)
 	int group;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_dma_map(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	if (st_device_open(&other, ST_NVME))
 		SKIP(return, "no second group");
 	vfio_close(&other);
-	group = st_group_open(other.bdf);
+	group = st_open_group(other.bdf);
 	ASSERT_LE(0, group);
 	ASSERT_EQ(0, st_set_container(group, env->iommufd));
 	EXPECT_TRUE(st_fdinfo_shows(group, "vfio-group-device: %s attached\n", other.bdf));
 
 	/* The first one goes, the mappings stay until the second goes. */
 	ASSERT_EQ(0, st_unset_container(self->group));
-	EXPECT_EQ(0, st_dma_unmap(env->iommufd, ST_IOVA, ST_MIB, NULL));
-	ASSERT_EQ(0, st_dma_map(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(0, st_unmap_dma(env->iommufd, ST_IOVA, ST_MIB, NULL));
+	ASSERT_EQ(0, st_map_dma(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	EXPECT_FALSE(st_counters_are(&env->before));
 	close(group);
 	EXPECT_TRUE(st_counters_are(&env->before));
@@ -224,7 +224,7 @@ TEST_F(gdev, dma)
 	ASSERT_EQ(0, set_up(self));
 	st_fill(memory, 1, st_page);
 	/* Mapped before the device is opened, as DPDK does it. */
-	ASSERT_EQ(0, st_dma_map(env->iommufd, memory, st_page, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(env->iommufd, memory, st_page, ST_IOVA));
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, open_device(self, self->a));
 		ASSERT_EQ(0, st_edu_start(env));
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
 	int again;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_dma_map(self->env.iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_map_dma(self->env.iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	EXPECT_EQ(0, st_in_child(child_unbinds, self->a));
 	EXPECT_FALSE(is_attached(self, self->a));
 	EXPECT_EQ(-ENODEV, open_device(self, self->a));
@@ -257,12 +257,12 @@ TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
 		/* The other one is not touched. */
 		EXPECT_TRUE(is_attached(self, self->b));
 		EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
-			  st_group_status(self->group));
+			  st_get_group_status(self->group));
 		EXPECT_EQ(0, st_in_child(child_unbinds, self->b));
 	}
 
 	/* The group is gone, and with it the container's last user. */
-	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_EQ(-ENODEV, st_get_group_status(self->group));
 	EXPECT_TRUE(st_told(self->group, "VFIO_GET_STATUS", ENODEV, "no-object", 0));
 	EXPECT_EQ(-ENODEV, st_set_container(self->group, self->env.iommufd));
 	EXPECT_EQ(-ENODEV, st_unset_container(self->group));
@@ -270,15 +270,15 @@ TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
 
 	/* It comes back while the former file is still open. */
 	ASSERT_EQ(0, pci_give_to_vfio(self->a));
-	again = st_group_open(self->a);
+	again = st_open_group(self->a);
 	ASSERT_LE(0, again);
-	EXPECT_EQ(-ENODEV, st_group_status(self->group));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(again));
+	EXPECT_EQ(-ENODEV, st_get_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(again));
 	EXPECT_EQ(0, st_set_container(again, self->env.iommufd));
 	close(self->group);
 	self->group = again;
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
-		  st_group_status(self->group));
+		  st_get_group_status(self->group));
 }
 
 /* One that is open is waited for. */
@@ -297,7 +297,7 @@ TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
 	ASSERT_LT(0, pid);
 	st_sleep_ms(300);
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
-	EXPECT_EQ(-ENODEV, st_group_device(self->group, self->a));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->group, self->a));
 	/* Still attached; the child has a copy of the group's file, too. */
 	EXPECT_LT(0, holes(self));
 	close(self->env.dev.fd);
@@ -305,7 +305,7 @@ TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
 	EXPECT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_EQ(*self->b ? VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET : -ENODEV,
-		  st_group_status(self->group));
+		  st_get_group_status(self->group));
 }
 
 /* A device that comes to a group in use is attached when it is opened. */
@@ -315,7 +315,7 @@ TEST_F_TIMEOUT(gdev, device_comes_late, ST_TIMEOUT)
 		SKIP(return, "no two devices in one group");
 	ASSERT_EQ(0, st_driver_unbind(self->b));
 	ASSERT_EQ(0, set_up(self));
-	EXPECT_EQ(-ENODEV, st_group_device(self->group, self->b));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->group, self->b));
 	ASSERT_EQ(0, pci_give_to_vfio(self->b));
 	EXPECT_TRUE(is_attached(self, self->a));
 	EXPECT_FALSE(is_attached(self, self->b));
@@ -333,17 +333,17 @@ TEST_F_TIMEOUT(gdev, not_viable, ST_TIMEOUT)
 	if (!*self->b)
 		SKIP(return, "no two devices in one group");
 	ASSERT_EQ(0, st_driver_unbind(self->b));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->group));
 	if (st_driver_bind(self->b, "pci-pf-stub"))
 		SKIP(return, "the kernel has no pci-pf-stub");
-	EXPECT_EQ(0, st_group_status(self->group));
+	EXPECT_EQ(0, st_get_group_status(self->group));
 	EXPECT_EQ(-EBUSY, st_set_container(self->group, self->env.iommufd));
 	EXPECT_TRUE(st_told(self->group, "VFIO_SET_CONTAINER", EBUSY, "owned",
 			    pci_iommu_group(self->a)));
-	EXPECT_EQ(0, st_group_status(self->group));
+	EXPECT_EQ(0, st_get_group_status(self->group));
 
 	ASSERT_EQ(0, st_driver_unbind(self->b));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->group));
 	EXPECT_EQ(0, st_set_container(self->group, self->env.iommufd));
 }
 
@@ -368,7 +368,7 @@ TEST_F_TIMEOUT(gdev, kept_from_drivers, ST_TIMEOUT)
 	EXPECT_EQ(-EBUSY, st_driver_bind(self->b, "pci-pf-stub"));
 	ASSERT_EQ(0, st_unset_container(self->group));
 	EXPECT_EQ(0, st_driver_bind(self->b, "pci-pf-stub"));
-	EXPECT_EQ(0, st_group_status(self->group));
+	EXPECT_EQ(0, st_get_group_status(self->group));
 	ASSERT_EQ(0, st_driver_unbind(self->b));
 }
 
@@ -384,9 +384,9 @@ TEST_F(gdev, excludes_the_other_node)
 	EXPECT_EQ(-EBUSY, vfio_bind(second.fd, self->env.iommufd, &id));
 	close(self->group);
 	ASSERT_EQ(0, vfio_bind(second.fd, self->env.iommufd, &id));
-	EXPECT_EQ(-EBUSY, st_group_open(self->a));
+	EXPECT_EQ(-EBUSY, st_open_group(self->a));
 	vfio_close(&second);
-	self->group = st_group_open(self->a);
+	self->group = st_open_group(self->a);
 	EXPECT_LE(0, self->group);
 }
 
@@ -417,11 +417,11 @@ TEST_F_TIMEOUT(gdev, hot_reset, ST_TIMEOUT)
 	if (st_device_open(&nvme, ST_NVME))
 		SKIP(return, "no device behind a port of its own");
 	vfio_close(&nvme);
-	group = st_group_open(nvme.bdf);
+	group = st_open_group(nvme.bdf);
 	ASSERT_LE(0, group);
 	ASSERT_EQ(0, set_up(self));
 	ASSERT_EQ(0, st_set_container(group, self->env.iommufd));
-	device = st_group_device(group, nvme.bdf);
+	device = st_get_group_device(group, nvme.bdf);
 	ASSERT_LE(0, device);
 
 	ASSERT_EQ(0, st_call(device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &cmd));
@@ -484,15 +484,15 @@ TEST_F(gmdev, works)
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	int device[3], i;
 
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->group));
 	EXPECT_TRUE(st_fdinfo_shows(self->group, "vfio-group-kind: emulated\n"));
 	ASSERT_EQ(0, st_set_container(self->group, self->container));
-	EXPECT_EQ(-EINVAL, st_group_device(self->group, UUID));
+	EXPECT_EQ(-EINVAL, st_get_group_device(self->group, UUID));
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
-	EXPECT_EQ(-ENODEV, st_group_device(self->group, "mtty"));
-	ASSERT_EQ(0, st_dma_map(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(-ENODEV, st_get_group_device(self->group, "mtty"));
+	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	for (i = 0; i < 3; i++) {
-		device[i] = st_group_device(self->group, UUID);
+		device[i] = st_get_group_device(self->group, UUID);
 		ASSERT_LE(0, device[i]);
 		EXPECT_EQ(0, st_call(device[i], VFIO_DEVICE_GET_INFO, &info));
 	}
@@ -505,7 +505,7 @@ TEST_F(gmdev, works)
 		EXPECT_EQ(-EBUSY, st_unset_container(self->group));
 		close(device[i]);
 	}
-	device[0] = st_group_device(self->group, UUID);
+	device[0] = st_get_group_device(self->group, UUID);
 	ASSERT_LE(0, device[0]);
 	close(device[0]);
 	EXPECT_EQ(0, st_unset_container(self->group));
@@ -536,7 +536,7 @@ TEST_F(gmdev, removed)
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(0, st_mdev_remove(&self->mdev));
 	EXPECT_NE(0, access(self->node, F_OK));
-	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_EQ(-ENODEV, st_get_group_status(self->group));
 	EXPECT_EQ(-ENODEV, st_unset_container(self->group));
 	/* The number is free again, and so is the name. */
 	ASSERT_EQ(0, st_mdev_create(&self->mdev, "mtty", UUID));

@@ -47,7 +47,7 @@ static int have_nothing(struct world *w)
 
 static int open_group(struct world *w)
 {
-	w->group = st_group_open(w->bdf);
+	w->group = st_open_group(w->bdf);
 	return w->group < 0 ? w->group : 0;
 }
 
@@ -75,10 +75,10 @@ static int have_space(struct world *w)
 	if (rc)
 		return -ENODEV;
 	vfio_close(&other);
-	w->other = st_group_open(other.bdf);
+	w->other = st_open_group(other.bdf);
 	rc = w->other < 0 ? w->other : st_set_container(w->other, w->container);
 	rc = rc ?: set_iommu(w);
-	rc = rc ?: st_dma_map(w->container, w->memory, ST_MIB, ST_IOVA);
+	rc = rc ?: st_map_dma(w->container, w->memory, ST_MIB, ST_IOVA);
 	return rc ?: open_group(w);
 }
 
@@ -110,7 +110,7 @@ static int have_mdev_space(struct world *w)
 
 static int get_mdev(struct world *w)
 {
-	w->device = st_group_device(w->group, UUID);
+	w->device = st_get_group_device(w->group, UUID);
 	return w->device < 0 ? w->device : 0;
 }
 
@@ -208,7 +208,7 @@ static bool fail_once(struct __test_metadata *_metadata, struct _test_data_fault
 	}
 	/* As at the beginning: the group can be opened and is free. */
 	ASSERT_EQ(0, open_group(&w));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(w.group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(w.group));
 	close(w.group);
 	return failed;
 }

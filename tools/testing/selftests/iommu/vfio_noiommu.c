@@ -241,7 +241,7 @@ static int device_without_rawio(void *argument)
 
 	if (st_drop_capability(CAP_SYS_RAWIO))
 		return 0;
-	return -st_group_device(self->group, self->bdf);
+	return -st_get_group_device(self->group, self->bdf);
 }
 
 /* Is this in the kernel's log? */
@@ -268,15 +268,15 @@ TEST_F(group, device_works)
 
 	EXPECT_EQ(1, st_call(self->container, VFIO_CHECK_EXTENSION,
 			     (void *)(long)VFIO_NOIOMMU_IOMMU));
-	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_group_status(self->group));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE, st_get_group_status(self->group));
 	ASSERT_EQ(0, st_set_container(self->group, self->container));
-	EXPECT_EQ(-EINVAL, st_group_device(self->group, self->bdf));
+	EXPECT_EQ(-EINVAL, st_get_group_device(self->group, self->bdf));
 	EXPECT_GT(0, st_set_iommu(self->container, VFIO_TYPE1_IOMMU));
 	EXPECT_GT(0, st_set_iommu(self->container, VFIO_SPAPR_TCE_v2_IOMMU));
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
 
 	EXPECT_EQ(EPERM, st_in_child(device_without_rawio, self));
-	device = st_group_device(self->group, self->bdf);
+	device = st_get_group_device(self->group, self->bdf);
 	ASSERT_LE(0, device);
 	ASSERT_EQ(0, st_call(device, VFIO_DEVICE_GET_REGION_INFO, &region));
 	EXPECT_EQ(4, pread(device, &vendor, 4, region.offset));
@@ -299,9 +299,9 @@ TEST_F(group, nothing_is_mapped)
 
 	ASSERT_EQ(0, st_set_container(self->group, self->container));
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
-	EXPECT_GT(0, st_dma_map(self->container, st_memory(st_page), st_page, ST_IOVA));
+	EXPECT_GT(0, st_map_dma(self->container, st_memory(st_page), st_page, ST_IOVA));
 	EXPECT_GT(0, st_call(self->container, VFIO_IOMMU_GET_INFO, &info));
-	device = st_group_device(self->group, self->bdf);
+	device = st_get_group_device(self->group, self->bdf);
 	ASSERT_LE(0, device);
 	EXPECT_EQ(-EINVAL, st_call(device, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach));
 	EXPECT_TRUE(st_fdinfo_shows(self->group, "vfio-group-kind: noiommu\n"));
@@ -367,7 +367,7 @@ TEST_F(group, goes_with_the_driver)
 	ASSERT_EQ(0, st_driver_unbind(self->bdf));
 	EXPECT_NE(0, access(link, F_OK));
 	EXPECT_NE(0, access(self->node, F_OK));
-	EXPECT_EQ(-ENODEV, st_group_status(self->group));
+	EXPECT_EQ(-ENODEV, st_get_group_status(self->group));
 	ASSERT_EQ(0, pci_give_to_vfio(self->bdf));
 	EXPECT_EQ(0, access(link, F_OK));
 }

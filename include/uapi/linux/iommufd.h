@@ -293,7 +293,7 @@ struct iommu_ioas_noiommu_get_pa {
  * @size: Bytes of this structure that the caller knows
  * @flags: Of &enum iommufd_ioas_map_flags; at least one of the two permissions
  * @ioas_id: Address space to map into
- * @fd: A memfd, or a file on tmpfs or hugetlbfs
+ * @fd: A memfd, a file on tmpfs or hugetlbfs, or a dma-buf of a VFIO device's BAR
  * @start: Offset in the file of the first byte to show
  * @length: Bytes to show
  * @iova: In: where to put it, with IOMMU_IOAS_MAP_FIXED_IOVA. Out: where it is
@@ -311,7 +311,8 @@ struct iommu_ioas_noiommu_get_pa {
  * - EACCES: the file is not open for reading, or devices shall write and it is not
  *   open for writing.
  * - EPERM: devices shall write, but the file is sealed against writing.
- * - EOPNOTSUPP: @fd is a dma-buf.
+ * - ENODEV: the dma-buf is revoked, its device does not answer now.
+ * - EOPNOTSUPP: the dma-buf is not one piece of a BAR that vfio-pci exports.
  */
 struct iommu_ioas_map_file {
 	__u32 size;

@@ -29,8 +29,8 @@ static struct iommufd_movable_backing *movable_of(struct iommufd_backing *backin
  * @log: where a refusal is told
  *
  * Context: may sleep.  Takes @backing->lock.
- * Return: 0, also for a dma-buf; -EINVAL when the backing belongs to a process's address space; what
- * iommufd_payer_charge() says.
+ * Return: 0, also for a dma-buf; -EINVAL when the backing belongs to a process's
+ * address space; what iommufd_payer_charge() says.
  */
 int iommufd_backing_move_prepare(struct iommufd_backing *backing,
 				 struct iommufd_payer *payer,

@@ -6,16 +6,20 @@
  * memory is switched off and on.  After every step each domain has exactly what the
  * model says, and while the memory is off no domain and no unflushed IOTLB knows it.
  *
+ * The timer that looks for the memory is held still, and the test takes its looks: one
+ * at a time as steps like the others, or all the time in a thread beside them.  Only
+ * comes_back_by_itself() leaves it running.
+ *
  * Domains and the device are fakes, so this runs without any hardware.
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/delay.h>
 #include <linux/iommu.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "origin.h"
 #include "revocable.h"
@@ -35,7 +39,7 @@ struct fake_domain {
 	unsigned long table[SPACE_PAGES];
 	unsigned long iotlb[SPACE_PAGES];
 	unsigned int flushes;
-	/* pages until a failure, and its errno */
+	/* pages until a failure, and its errno; the device's rev.lock */
 	int fail_after;
 	int fail_rc;
 	bool fail_always;
@@ -44,6 +48,9 @@ struct fake_domain {
 struct fake_device {
 	struct iommufd_revocable rev;
 	bool on; /* rev.lock */
+	/* restores that have ended, without and with the memory */
+	atomic_t missed;
+	atomic_t found;
 };
 
 /* A show as the model has it; no pages: none. */
@@ -63,6 +70,7 @@ struct fixture {
 	struct model_show shows[MAX_SHOWS];
 	struct rnd_state rnd;
 	bool broken; /* a restore has met a driver's error */
+	bool crowded; /* somebody else may look at any time */
 };
 
 static struct fake_domain *fake_of(struct iommu_domain *domain)
@@ -149,15 +157,36 @@ static struct fake_device *device_of(struct iommufd_revocable *rev)
 	return container_of(rev, struct fake_device, rev);
 }
 
+static int publish_if_on(struct fake_device *dev)
+{
+	guard(mutex)(&dev->rev.lock);
+	if (!dev->on)
+		return -EFAULT;
+	iommufd_revocable_publish_locked(&dev->rev, PFN_PHYS(FAKE_PFN));
+	return 0;
+}
+
 static int fake_restore(struct iommufd_revocable *rev, struct iommufd_log *log)
 {
-	scoped_guard(mutex, &rev->lock) {
-		if (!device_of(rev)->on)
-			return -EFAULT;
-		iommufd_revocable_publish_locked(rev, PFN_PHYS(FAKE_PFN));
+	struct fake_device *dev = device_of(rev);
+	atomic_t *ended = &dev->missed;
+	int rc = publish_if_on(dev);
+
+	if (!rc) {
+		iommufd_revocable_fill(rev);
+		ended = &dev->found;
 	}
-	iommufd_revocable_fill(rev);
-	return 0;
+	atomic_inc(ended);
+	wake_up_var(ended);
+	return rc;
+}
+
+/* What the timer does when it is due. */
+static void look(struct fixture *fix)
+{
+	struct work_struct *work = &fix->dev->rev.retry.work;
+
+	work->func(work);
 }
 
 static bool fake_concerns(const struct iommufd_revocable *rev,
@@ -187,6 +216,12 @@ static unsigned int pick(struct fixture *fix, unsigned int below)
 	return prandom_u32_state(&fix->rnd) % below;
 }
 
+static bool is_waiting(struct fixture *fix)
+{
+	guard(mutex)(&fix->dev->rev.lock);
+	return fix->dev->rev.waiting;
+}
+
 static struct fixture *fixture_new(struct kunit *test, u64 seed)
 {
 	struct fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
@@ -206,6 +241,7 @@ static struct fixture *fixture_new(struct kunit *test, u64 seed)
 	KUNIT_ASSERT_EQ(test, 0,
 			iommufd_revocable_init(&fix->dev->rev, &fake_backing_ops,
 					       &fake_ops, MEMORY_PAGES, true));
+	disable_delayed_work_sync(&fix->dev->rev.retry);
 	return fix;
 }
 
@@ -222,7 +258,7 @@ static void fixture_exit(struct fixture *fix)
 	for (int i = 0; i < MAX_SHOWS; i++)
 		if (fix->shows[i].npages)
 			hide(fix, &fix->shows[i]);
-	KUNIT_EXPECT_FALSE(fix->test, fix->dev->rev.waiting);
+	KUNIT_EXPECT_FALSE(fix->test, is_waiting(fix));
 	iommufd_backing_put(&fix->dev->rev.backing);
 }
 
@@ -240,27 +276,50 @@ static unsigned long model_pfn(struct fixture *fix, unsigned int domain,
 	return 0;
 }
 
+/* A page of a domain that is not what the model says. */
+struct mistake {
+	unsigned int domain;
+	unsigned int at;
+	unsigned long pfn;
+	unsigned long want;
+};
+
+static bool is_wrong(struct fixture *fix, struct mistake *page)
+{
+	const struct fake_domain *fake = &fix->domains[page->domain];
+
+	page->pfn = fake->table[page->at];
+	page->want = fix->dev->on ? model_pfn(fix, page->domain, page->at) : 0;
+	/* A hole that an error left is filled by and by. */
+	if (fix->broken && !page->pfn)
+		return false;
+	if (page->pfn != page->want)
+		return true;
+	if (fix->dev->on)
+		return false;
+	page->pfn = fake->iotlb[page->at];
+	return page->pfn;
+}
+
+static bool find_mistake(struct fixture *fix, struct mistake *page)
+{
+	guard(mutex)(&fix->dev->rev.lock);
+	for (page->domain = 0; page->domain < NDOMAINS; page->domain++)
+		for (page->at = 0; page->at < SPACE_PAGES; page->at++)
+			if (is_wrong(fix, page))
+				return true;
+	return false;
+}
+
+/* Ends the test without the lock. */
 static void check(struct fixture *fix)
 {
-	bool on = fix->dev->on;
+	struct mistake page;
+	bool wrong = find_mistake(fix, &page);
 
-	guard(mutex)(&fix->dev->rev.lock);
-	for (int d = 0; d < NDOMAINS; d++) {
-		const struct fake_domain *fake = &fix->domains[d];
-
-		for (int i = 0; i < SPACE_PAGES; i++) {
-			unsigned long want = on ? model_pfn(fix, d, i) : 0;
-
-			/* A hole that an error left is filled by and by. */
-			if (fix->broken && !fake->table[i])
-				continue;
-			KUNIT_ASSERT_EQ_MSG(fix->test, fake->table[i], want,
-					    "domain %d page %d", d, i);
-			if (!on)
-				KUNIT_ASSERT_EQ_MSG(fix->test, fake->iotlb[i], 0,
-						    "domain %d page %d", d, i);
-		}
-	}
+	KUNIT_ASSERT_FALSE_MSG(fix->test, wrong,
+			       "domain %u page %u has frame 0x%lx, not 0x%lx",
+			       page.domain, page.at, page.pfn, page.want);
 }
 
 static void switch_off(struct fixture *fix)
@@ -276,26 +335,53 @@ static void set_on(struct fixture *fix)
 	fix->dev->on = true;
 }
 
-static void step_switch(struct fixture *fix)
+static void set_failures(struct fixture *fix, struct fake_domain *fake, int rc,
+			 int after, bool always)
+{
+	guard(mutex)(&fix->dev->rev.lock);
+	fake->fail_rc = rc;
+	fake->fail_after = after;
+	fake->fail_always = always;
+}
+
+/*
+ * The memory comes back.  Who finds it published by somebody else does not know how much
+ * of it is mapped already; who has restored it does.
+ */
+static void step_on(struct fixture *fix)
 {
 	struct fake_domain *fake = &fix->domains[pick(fix, NDOMAINS)];
+	struct iommufd_revocable *rev = &fix->dev->rev;
+	bool always = !pick(fix, 20);
 
-	if (fix->dev->on) {
-		switch_off(fix);
-		return;
-	}
-	set_on(fix);
 	/* One failure for want of memory is got over. */
-	fake->fail_rc = -ENOMEM;
-	fake->fail_after = pick(fix, 20);
-	fake->fail_always = !pick(fix, 20);
-	KUNIT_EXPECT_EQ(fix->test, 0, iommufd_revocable_find(&fix->dev->rev, NULL));
-	fix->broken = fake->fail_always;
-	fake->fail_always = false;
-	fake->fail_after = 0;
-	if (fix->broken)
+	set_failures(fix, fake, -ENOMEM, pick(fix, 20), always);
+	set_on(fix);
+	KUNIT_EXPECT_EQ(fix->test, 0, iommufd_revocable_find(rev, NULL));
+	if (fix->crowded)
+		KUNIT_EXPECT_EQ(fix->test, 0, fake_restore(rev, NULL));
+	set_failures(fix, fake, 0, 0, false);
+	fix->broken = always;
+	if (!fix->broken)
+		KUNIT_EXPECT_FALSE(fix->test, is_waiting(fix));
+}
+
+static void step_switch(struct fixture *fix)
+{
+	if (fix->dev->on)
+		switch_off(fix);
+	else
+		step_on(fix);
+}
+
+/* What an error left is filled by the next look at memory that is there. */
+static void step_look(struct fixture *fix)
+{
+	look(fix);
+	if (!fix->dev->on)
 		return;
-	KUNIT_EXPECT_FALSE(fix->test, fix->dev->rev.waiting);
+	fix->broken = false;
+	KUNIT_EXPECT_FALSE(fix->test, is_waiting(fix));
 }
 
 static bool is_free(struct fixture *fix, const struct model_show *show)
@@ -334,10 +420,9 @@ static void step_show(struct fixture *fix)
 	show.page = pick(fix, MEMORY_PAGES - show.npages);
 	if (slot->npages || !is_free(fix, &show))
 		return;
-	fake->fail_rc = -EINVAL;
-	fake->fail_after = pick(fix, 4) ? 0 : 1 + pick(fix, 20);
+	set_failures(fix, fake, -EINVAL, pick(fix, 4) ? 0 : 1 + pick(fix, 20), false);
 	rc = show_pages(fix, &show);
-	fake->fail_after = 0;
+	set_failures(fix, fake, 0, 0, false);
 	if (!rc)
 		*slot = show;
 	else
@@ -352,19 +437,59 @@ static void step_hide(struct fixture *fix)
 		hide(fix, show);
 }
 
-static void random_steps(struct kunit *test)
+static void take_steps(struct fixture *fix)
 {
 	static void (*const steps[])(struct fixture *fix) = {
 		step_show, step_show, step_show, step_hide, step_hide, step_switch,
+		step_look,
 	};
-	struct fixture *fix;
 
+	for (int i = 0; i < STEPS; i++) {
+		steps[pick(fix, ARRAY_SIZE(steps))](fix);
+		check(fix);
+	}
+}
+
+static void random_steps(struct kunit *test)
+{
 	for (u64 seed = 1; seed <= 8; seed++) {
-		fix = fixture_new(test, seed);
-		for (int i = 0; i < STEPS; i++) {
-			steps[pick(fix, ARRAY_SIZE(steps))](fix);
-			check(fix);
-		}
+		struct fixture *fix = fixture_new(test, seed);
+
+		take_steps(fix);
+		fixture_exit(fix);
+	}
+}
+
+static int look_all_the_time(void *data)
+{
+	struct fixture *fix = data;
+
+	while (!kthread_should_stop()) {
+		look(fix);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void stop_looking(void *task)
+{
+	kthread_stop(task);
+}
+
+/* The same while the timer is always due: what a step has promised holds all the same. */
+static void random_steps_beside_looks(struct kunit *test)
+{
+	for (u64 seed = 11; seed <= 14; seed++) {
+		struct fixture *fix = fixture_new(test, seed);
+		struct task_struct *task;
+
+		fix->crowded = true;
+		task = kthread_run(look_all_the_time, fix, "revocable-look");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+		KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, stop_looking,
+								   task));
+		take_steps(fix);
+		kunit_release_action(test, stop_looking, task);
 		fixture_exit(fix);
 	}
 }
@@ -398,21 +523,29 @@ static void one_flush_a_domain(struct kunit *test)
 	fixture_exit(fix);
 }
 
+/* Far longer than any machine is busy; only a defect lets it pass. */
+#define LONG (120 * HZ)
+
 /* Nobody says that the memory is back, and it comes back. */
 static void comes_back_by_itself(struct kunit *test)
 {
 	struct fixture *fix = fixture_new(test, 1);
-	int left = 200;
+	struct fake_device *dev = fix->dev;
 
+	enable_delayed_work(&dev->rev.retry);
 	show_all_over(fix);
 	check(fix);
-	KUNIT_EXPECT_TRUE(test, fix->dev->rev.waiting);
-	msleep(50);
+	KUNIT_EXPECT_TRUE(test, is_waiting(fix));
+	/* The timer goes on after it has looked in vain. */
+	KUNIT_EXPECT_TRUE(test, wait_var_event_timeout(&dev->missed,
+						       atomic_read(&dev->missed) > 2,
+						       LONG));
 	set_on(fix);
-	while (READ_ONCE(fix->dev->rev.waiting) && left--)
-		msleep(20);
+	KUNIT_EXPECT_TRUE(test, wait_var_event_timeout(&dev->found,
+						       atomic_read(&dev->found),
+						       LONG));
 	check(fix);
-	KUNIT_EXPECT_FALSE(test, fix->dev->rev.waiting);
+	KUNIT_EXPECT_FALSE(test, is_waiting(fix));
 	fixture_exit(fix);
 }
 
@@ -424,7 +557,7 @@ static void gone_for_good(struct kunit *test)
 	show_all_over(fix);
 	scoped_guard(mutex, &fix->dev->rev.lock)
 		iommufd_revocable_set_gone_locked(&fix->dev->rev);
-	KUNIT_EXPECT_FALSE(test, fix->dev->rev.waiting);
+	KUNIT_EXPECT_FALSE(test, is_waiting(fix));
 	hide(fix, &fix->shows[0]);
 	set_on(fix);
 	iommufd_revocable_find(&fix->dev->rev, NULL);
@@ -432,7 +565,7 @@ static void gone_for_good(struct kunit *test)
 	fix->dev->on = false;
 	fix->shows[0] = (struct model_show){ .at = 50, .npages = 2 };
 	KUNIT_EXPECT_EQ(test, 0, show_pages(fix, &fix->shows[0]));
-	KUNIT_EXPECT_FALSE(test, fix->dev->rev.waiting);
+	KUNIT_EXPECT_FALSE(test, is_waiting(fix));
 	check(fix);
 	fixture_exit(fix);
 }
@@ -498,6 +631,7 @@ static void races_with_shows(struct kunit *test)
 
 static struct kunit_case revocable_cases[] = {
 	KUNIT_CASE_SLOW(random_steps),
+	KUNIT_CASE_SLOW(random_steps_beside_looks),
 	KUNIT_CASE(one_flush_a_domain),
 	KUNIT_CASE(comes_back_by_itself),
 	KUNIT_CASE(gone_for_good),

@@ -314,6 +314,8 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 					       &fake_device_ops,
 					       &fake_revocable_ops,
 					       BACKING_PAGES, true));
+	/* Only step_device() looks whether the memory is back. */
+	disable_delayed_work_sync(&fix->device->rev.retry);
 }
 
 static bool any_domain(struct fixture *fix)

@@ -155,6 +155,61 @@ int st_mock_hwpt(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags, _
 	return rc;
 }
 
+/* A device writes where a bit is set that stands for @unit bytes. */
+int st_mock_writes(int fd, __u32 hwpt, __u64 iova, __u64 length, __u64 unit,
+		   const void *bits)
+{
+	struct iommu_test_cmd cmd = {
+		.dirty.iova = iova,
+		.dirty.length = length,
+		.dirty.page_size = unit,
+		.dirty.uptr = (uintptr_t)bits,
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_DIRTY, hwpt);
+}
+
+/* Returns its descriptor. */
+int st_mock_access(int fd, __u32 ioas, __u32 flags)
+{
+	struct iommu_test_cmd cmd = { .create_access.flags = flags };
+	int rc = test_call(fd, &cmd, IOMMU_TEST_OP_CREATE_ACCESS, ioas);
+
+	return rc ?: (int)cmd.create_access.out_access_fd;
+}
+
+int st_mock_pin(int fd, int access, __u64 iova, __u64 length, __u32 flags, __u32 *id)
+{
+	struct iommu_test_cmd cmd = {
+		.access_pages.flags = flags,
+		.access_pages.iova = iova,
+		.access_pages.length = length,
+	};
+	int rc = test_call(fd, &cmd, IOMMU_TEST_OP_ACCESS_PAGES, access);
+
+	*id = cmd.access_pages.out_access_pages_id;
+	return rc;
+}
+
+int st_mock_unpin(int fd, int access, __u32 id)
+{
+	struct iommu_test_cmd cmd = { .destroy_access_pages.access_pages_id = id };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_DESTROY_ACCESS_PAGES, access);
+}
+
+int st_mock_rw(int fd, int access, __u64 iova, void *data, __u64 length, __u32 flags)
+{
+	struct iommu_test_cmd cmd = {
+		.access_rw.iova = iova,
+		.access_rw.length = length,
+		.access_rw.uptr = (uintptr_t)data,
+		.access_rw.flags = flags,
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_ACCESS_RW, access);
+}
+
 /* Its IOTLB begins with the default value. @pt_id: parent or vIOMMU. */
 int st_mock_nested(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags,
 		   __u32 fault_id, __u32 *id)

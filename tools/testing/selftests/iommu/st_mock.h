@@ -33,6 +33,14 @@ int st_mock_event(int fd, const struct st_mock *mock);
 int st_mock_shows(int fd, __u32 hwpt, __u64 iova, const void *va, __u64 length);
 int st_mock_iotlb_is(int fd, __u32 hwpt, __u32 entry, __u32 value);
 int st_mock_cache_is(int fd, const struct st_mock *mock, __u32 entry, __u32 value);
+int st_mock_writes(int fd, __u32 hwpt, __u64 iova, __u64 length, __u64 unit,
+		   const void *bits);
+
+/* In-kernel accesses, which stand behind a descriptor of their own. */
+int st_mock_access(int fd, __u32 ioas, __u32 flags);
+int st_mock_pin(int fd, int access, __u64 iova, __u64 length, __u32 flags, __u32 *id);
+int st_mock_unpin(int fd, int access, __u32 id);
+int st_mock_rw(int fd, int access, __u64 iova, void *data, __u64 length, __u32 flags);
 
 /* Data for the mock IOMMU's page tables goes with these; NULL for none. */
 int st_mock_hwpt(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags, __u32 *id);

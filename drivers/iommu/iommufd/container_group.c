@@ -48,6 +48,8 @@ static int make_ioas(struct iommufd_ctx *ictx)
 
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
+	/* Nobody can ask for that through a container. */
+	ioas->track_dirty = true;
 	iommufd_object_hold(&ioas->obj);
 	iommufd_ioas_publish(ioas);
 	ictx->container.made = ioas;

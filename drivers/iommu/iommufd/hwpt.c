@@ -163,6 +163,12 @@ static struct iommufd_hwpt_paging *paging_new(struct iommufd_ioas *ioas,
 	return paging;
 }
 
+static bool can_track_dirty(struct device *dev)
+{
+	return dev_iommu_ops(dev)->domain_alloc_paging_flags &&
+	       device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING);
+}
+
 /**
  * iommufd_hwpt_auto_new - make the HWPT for attaching a device to an IOAS
  * @ioas: the IOAS; the caller holds a reference
@@ -178,11 +184,17 @@ static struct iommufd_hwpt_paging *paging_new(struct iommufd_ioas *ioas,
 struct iommufd_hwpt_paging *iommufd_hwpt_auto_new(struct iommufd_ioas *ioas,
 						  struct iommufd_device *idev)
 {
-	const struct iommufd_hwpt_args args = { .idev = idev };
+	struct iommufd_hwpt_args args = { .idev = idev };
 	struct iommufd_hwpt_paging *paging;
 
 	lockdep_assert_held(&ioas->mutex);
+	if (ioas->track_dirty && can_track_dirty(idev->dev))
+		args.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
 	paging = paging_new(ioas, &args);
+	if (IS_ERR(paging) && args.flags) {
+		args.flags = 0;
+		paging = paging_new(ioas, &args);
+	}
 	if (!IS_ERR(paging))
 		paging->auto_domain = true;
 	return paging;

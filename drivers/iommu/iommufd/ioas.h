@@ -23,6 +23,8 @@ struct iommu_iova_range;
  * @mutex: protects @hwpts; held while a device is attached automatically, so that two
  *	   attaches do not make two HWPTs.  Outside &iommufd_group.lock
  * @hwpts: &struct iommufd_hwpt_paging, in the order they were made
+ * @track_dirty: automatic HWPTs get dirty bits where the IOMMU has them; fixed before
+ *		 the IOAS is published
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -30,6 +32,7 @@ struct iommufd_ioas {
 	struct iommufd_iopt iopt;
 	struct mutex mutex; /* list of HWPTs */
 	struct list_head hwpts;
+	bool track_dirty;
 };
 
 extern const struct iommufd_object_ops iommufd_ioas_object_ops;

@@ -18,6 +18,14 @@
 
 #include "container.h"
 #include "ioas.h"
+#include "pgtable/iopt_vaddr.h"
+
+/* Not even to a page table that is there already: so it is promised. */
+static int check_vaddrs(struct iommufd_ioas *ioas)
+{
+	guard(rwsem_read)(&ioas->iopt.space_lock);
+	return iopt_check_vaddrs(&ioas->iopt);
+}
 
 /**
  * iommufd_container_attach - attach a group to the container's IOAS
@@ -26,7 +34,7 @@
  *
  * Context: container lock held, and VFIO_SET_IOMMU was called; may sleep and fault.
  * Return: 0; what the group's attach says, but -EINVAL where that is -EADDRINUSE;
- * -ENODEV when there is no IOAS any more.
+ * -ENODEV when there is no IOAS any more; -EBUSY while a mapping has no valid address.
  */
 int iommufd_container_attach(struct iommufd_ctx *ictx,
 			     struct iommufd_container_member *member)
@@ -45,6 +53,9 @@ int iommufd_container_attach(struct iommufd_ctx *ictx,
 		iommufd_ioas_put(ioas);
 		container->attached = ioas;
 	}
+	rc = check_vaddrs(container->attached);
+	if (rc)
+		return rc;
 	rc = member->ops->attach(member, ictx, container->attached->obj.id);
 	/* To type1 a device whose reserved regions are mapped was just unfit. */
 	if (rc == -EADDRINUSE)

@@ -14,7 +14,8 @@
  *	charged:	BYTES
  *	objects:	NUMBER
  *	container:	node=vfio|iommu type=none|type1|type1v2|noiommu ioas=N|none groups=N
- *	ioas:	id=N areas=N mapped=BYTES hwpts=N alignment=BYTES hugepages=0|1
+ *	ioas:	id=N areas=N mapped=BYTES hwpts=N alignment=BYTES hugepages=0|1 recording=0|1
+ *		voidaddr=N
  *	hwpt:	id=N ioas=N auto=0|1 coherency=0|1 users=N
  *	device:	id=N name=NAME group=N|none
  *	attach:	device=N pasid=N|none hwpt=N ioas=N
@@ -26,6 +27,8 @@
  * The container line is there for a file that is used as a container of VFIO, or was opened
  * as one: what VFIO_SET_IOMMU chose, the ioas that the container's calls work on, and how
  * many groups are in.
+ * recording tells that VFIO_IOMMU_DIRTY_PAGES was started, voidaddr how many mappings wait
+ * for a new address of their memory.
  * There is an ioas, hwpt, device and access line for each object, in the order of their
  * IDs, and after a device one attach line for what it and each of its PASIDs are attached
  * to.  users are the attached devices and other objects that need the page table; an
@@ -70,8 +73,9 @@ static void show_ioas(struct seq_file *m, struct iommufd_ioas *ioas)
 		seq_printf(m, "%u", nhwpts);
 	else
 		seq_puts(m, "busy");
-	seq_printf(m, " alignment=%lu hugepages=%u\n", READ_ONCE(iopt->alignment),
-		   READ_ONCE(iopt->huge_pages));
+	seq_printf(m, " alignment=%lu hugepages=%u recording=%u voidaddr=%lu\n",
+		   READ_ONCE(iopt->alignment), READ_ONCE(iopt->huge_pages),
+		   READ_ONCE(iopt->recording), READ_ONCE(iopt->no_vaddr));
 }
 
 static void show_hwpt(struct seq_file *m, struct iommufd_hwpt_paging *paging)

@@ -55,6 +55,9 @@ struct iommu_iova_range *iommufd_ioas_ranges(struct iommufd_ioas *ioas, u32 room
 /* ioas_map.c: map memory of the calling process. */
 int iommufd_ioas_map_user(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
 			  u64 uva);
+/* The mapping of exactly @span shows the same memory, which the caller has at @uva now. */
+int iommufd_ioas_update_vaddr(struct iommufd_ioas *ioas,
+			      const struct iova_span *span, u64 uva);
 
 DEFINE_FREE(ioas_put, struct iommufd_ioas *, if (!IS_ERR_OR_NULL(_T)) iommufd_ioas_put(_T))
 #endif

@@ -17,6 +17,7 @@
 
 #include "ioas.h"
 #include "memory/backing.h"
+#include "pgtable/iopt_vaddr.h"
 #include "test_hooks.h"
 #include "ucmd.h"
 
@@ -135,6 +136,48 @@ int iommufd_ioas_map_user(struct iommufd_ioas *ioas, struct iopt_map_request *rq
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	return map_backing(ioas, rq, backing, uva);
+}
+
+/**
+ * struct user_memory - where the calling process has some memory
+ * @ioas: for which IOAS
+ * @uva: first byte
+ */
+struct user_memory {
+	struct iommufd_ioas *ioas;
+	u64 uva;
+};
+
+static struct iommufd_backing *make_user_backing(void *data, unsigned long length,
+						 bool writable)
+{
+	const struct user_memory *memory = data;
+	struct iommufd_ctx *ictx = memory->ioas->ictx;
+
+	return user_backing(ictx, memory->uva, length, writable);
+}
+
+/**
+ * iommufd_ioas_update_vaddr - tell where the memory of a mapping is now
+ * @ioas: the IOAS; the caller holds a reference
+ * @span: exactly the mapping, whose address is void
+ * @uva: first byte of the same memory in the calling process
+ *
+ * Context: may sleep and fault.
+ * Return: 0; the errnos of iopt_vaddr_update() and iommufd_backing_user().
+ */
+int iommufd_ioas_update_vaddr(struct iommufd_ioas *ioas,
+			      const struct iova_span *span, u64 uva)
+{
+	struct user_memory memory = { .ioas = ioas, .uva = uva };
+	const struct iopt_vaddr_request rq = {
+		.span = *span,
+		.offset = offset_in_page(uva),
+		.make = make_user_backing,
+		.data = &memory,
+	};
+
+	return iopt_vaddr_update(&ioas->iopt, &rq);
 }
 
 static int map_user(const struct iommufd_ucmd *ucmd, struct iommu_ioas_map *cmd)

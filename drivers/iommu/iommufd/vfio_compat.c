@@ -27,10 +27,13 @@
 #include "container.h"
 #include "ioas.h"
 #include "pgtable/iopt_dirty.h"
+#include "pgtable/iopt_vaddr.h"
 #include "vfio_compat.h"
 
 #define MAP_FLAGS (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
-#define UNMAP_FLAGS (VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)
+#define UNMAP_FLAGS                                                            \
+	(VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP |      \
+	 VFIO_DMA_UNMAP_FLAG_VADDR)
 
 /* What the structures of map and unmap begin with. */
 struct vfio_head {
@@ -83,16 +86,24 @@ static int make_span(struct iommufd_ctx *ictx, struct iova_span *span, u64 iova,
 	return 0;
 }
 
+static int check_map_flags(struct iommufd_ctx *ictx, u32 flags)
+{
+	if (!(flags & VFIO_DMA_MAP_FLAG_VADDR) == !(flags & MAP_FLAGS))
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_FLAGS,
+				      "flags 0x%x, READ or WRITE is needed, or VADDR alone",
+				      flags);
+	return 0;
+}
+
 static int check_map(struct iommufd_ctx *ictx,
 		     const struct vfio_iommu_type1_dma_map *map,
 		     struct iova_span *span)
 {
 	int rc;
 
-	if (!(map->flags & MAP_FLAGS))
-		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_FLAGS,
-				      "flags 0x%x ask for neither READ nor WRITE",
-				      map->flags);
+	rc = check_map_flags(ictx, map->flags);
+	if (rc)
+		return rc;
 	if (map->vaddr > ULONG_MAX)
 		return iommufd_refuse(&ictx->log, -EINVAL, WHY_BAD_ARGUMENT,
 				      "vaddr 0x%llx is no address on this machine",
@@ -110,6 +121,20 @@ static int check_map(struct iommufd_ctx *ictx,
 	return 0;
 }
 
+/* Another address for the memory of a mapping. */
+static int update_vaddr(struct iommufd_ioas *ioas, const struct iova_span *span,
+			u64 vaddr)
+{
+	struct rw_semaphore *lock = &ioas->ictx->container.map_lock;
+	int rc;
+
+	if (down_read_killable(lock))
+		return -EINTR;
+	rc = iommufd_ioas_update_vaddr(ioas, span, vaddr);
+	up_read(lock);
+	return rc;
+}
+
 /* VFIO_IOMMU_MAP_DMA */
 static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
 {
@@ -118,7 +143,8 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
 	struct iova_span span;
 	int rc;
 
-	rc = copy_in(ictx, &map, arg, sizeof(map), MAP_FLAGS);
+	rc = copy_in(ictx, &map, arg, sizeof(map),
+		     MAP_FLAGS | VFIO_DMA_MAP_FLAG_VADDR);
 	if (rc)
 		return rc;
 	struct iommufd_ioas *ioas __free(ioas_put) =
@@ -128,6 +154,8 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
 	rc = check_map(ictx, &map, &span);
 	if (rc)
 		return rc;
+	if (map.flags & VFIO_DMA_MAP_FLAG_VADDR)
+		return update_vaddr(ioas, &span, map.vaddr);
 	rq.iova = span.first;
 	rq.length = iova_span_len(&span);
 	if (map.flags & VFIO_DMA_MAP_FLAG_READ)
@@ -149,6 +177,7 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
  * @span: what to unmap
  * @dirty: where to report what was written, if @get_dirty
  * @get_dirty: it was asked for
+ * @vaddr: do not unmap, but declare the user addresses void
  */
 struct vfio_unmap {
 	struct iommufd_ctx *ictx;
@@ -156,20 +185,37 @@ struct vfio_unmap {
 	struct iova_span span;
 	struct iopt_dirty_request dirty;
 	bool get_dirty;
+	bool vaddr;
 };
+
+static int unmap_begun(const struct vfio_unmap *op, unsigned long *unmapped)
+{
+	struct iommufd_iopt *iopt = &op->ioas->iopt;
+
+	return op->vaddr ? iopt_vaddr_invalidate_begun(iopt, &op->span, unmapped) :
+			   iopt_unmap_begun(iopt, &op->span, unmapped);
+}
+
+static int unmap_inside(const struct vfio_unmap *op, unsigned long *unmapped)
+{
+	struct iommufd_iopt *iopt = &op->ioas->iopt;
+
+	if (op->vaddr)
+		return iopt_vaddr_invalidate(iopt, &op->span, unmapped);
+	if (op->get_dirty)
+		return iopt_unmap_written(iopt, &op->dirty, unmapped);
+	return iopt_unmap_any(iopt, &op->span, unmapped);
+}
 
 static int unmap_once(const struct vfio_unmap *op, unsigned long *unmapped)
 {
 	const struct iommufd_container *container = &op->ictx->container;
-	struct iommufd_iopt *iopt = &op->ioas->iopt;
 	int rc;
 
+	/* The first version has no bitmaps. */
 	if (READ_ONCE(container->type) == VFIO_TYPE1_IOMMU && !op->get_dirty)
-		return iopt_unmap_begun(iopt, &op->span, unmapped);
-	if (op->get_dirty)
-		rc = iopt_unmap_written(iopt, &op->dirty, unmapped);
-	else
-		rc = iopt_unmap_any(iopt, &op->span, unmapped);
+		return unmap_begun(op, unmapped);
+	rc = unmap_inside(op, unmapped);
 	if (rc == -ENOENT && READ_ONCE(container->kind) != CONTAINER_EMPTY)
 		rc = -EINVAL;
 	return rc;
@@ -238,6 +284,14 @@ static int parse_dirty(struct vfio_unmap *op, unsigned long arg,
 					(void __user *)arg + sizeof(*args));
 }
 
+static int check_vaddr(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
+{
+	if (!iommufd_vfio_is_emulated(ictx, ioas))
+		return 0;
+	return iommufd_refuse(&ictx->log, -EBUSY, WHY_BUSY,
+			      "emulated devices go by the addresses of the memory");
+}
+
 /* VFIO_IOMMU_UNMAP_DMA */
 static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 {
@@ -248,19 +302,23 @@ static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 	int rc;
 
 	rc = copy_in(ictx, &args, arg, sizeof(args), UNMAP_FLAGS);
+	if (!rc)
+		rc = parse_dirty(&op, arg, &args);
 	if (rc)
 		return rc;
 	struct iommufd_ioas *ioas __free(ioas_put) =
 		iommufd_container_get_ioas(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = parse_dirty(&op, arg, &args);
-	if (!rc)
-		rc = check_unmap(ictx, &args, &op.span);
+	rc = check_unmap(ictx, &args, &op.span);
 	if (rc)
 		return rc;
 	op.ioas = ioas;
-	rc = unmap(&op, &unmapped);
+	op.vaddr = args.flags & VFIO_DMA_UNMAP_FLAG_VADDR;
+	if (op.vaddr)
+		rc = check_vaddr(ictx, ioas);
+	if (!rc)
+		rc = unmap(&op, &unmapped);
 	if (rc)
 		return rc;
 	if (put_user((u64)unmapped, &uargs->size))

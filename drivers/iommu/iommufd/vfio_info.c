@@ -48,6 +48,39 @@ static bool container_is_coherent(struct iommufd_ctx *ictx)
 }
 
 /**
+ * iommufd_vfio_is_emulated - are there groups, and none that does DMA by itself?
+ * @ictx: context
+ * @ioas: what the container's calls work on
+ *
+ * Before VFIO_SET_IOMMU nobody can tell.
+ *
+ * Context: may sleep.  Takes the space lock.
+ * Return: true when all devices are emulated ones, open or not.
+ */
+bool iommufd_vfio_is_emulated(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
+{
+	if (READ_ONCE(ictx->container.kind) == CONTAINER_EMPTY ||
+	    !READ_ONCE(ictx->container.type))
+		return false;
+	guard(rwsem_read)(&ioas->iopt.space_lock);
+	return list_empty(&ioas->iopt.domains);
+}
+
+/* Emulated devices go by user addresses. */
+static bool container_can_update_vaddr(struct iommufd_ctx *ictx)
+{
+	struct iommufd_ioas *ioas __free(ioas_put) =
+		iommufd_container_get_chosen(ictx);
+
+	if (!ioas || iommufd_vfio_is_emulated(ictx, ioas))
+		return false;
+	if (READ_ONCE(ictx->container.kind) != CONTAINER_EMPTY &&
+	    !READ_ONCE(ictx->container.type))
+		return false;
+	return xa_empty(&ioas->iopt.accesses);
+}
+
+/**
  * iommufd_vfio_check_extension - VFIO_CHECK_EXTENSION
  * @ictx: context
  * @arg: number of the extension
@@ -70,6 +103,8 @@ int iommufd_vfio_check_extension(struct iommufd_ctx *ictx, unsigned long arg)
 	case VFIO_TYPE1v2_IOMMU:
 	case VFIO_UNMAP_ALL:
 		return 1;
+	case VFIO_UPDATE_VADDR:
+		return container_can_update_vaddr(ictx);
 	case VFIO_DMA_CC_IOMMU:
 		return container_is_coherent(ictx);
 	default:

@@ -347,6 +347,7 @@ struct iommu_ioas_map_file {
  * - ENOENT: either ID is no address space, or the source range has a hole; a
  *   mapping that another thread is just making is one.
  * - EPERM: devices shall write, but the source memory was mapped read-only.
+ * - EBUSY: the source waits for a new address of its memory (VFIO_UPDATE_VADDR).
  */
 struct iommu_ioas_copy {
 	__u32 size;

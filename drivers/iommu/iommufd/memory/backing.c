@@ -136,13 +136,18 @@ static int charge_and_pin(struct iommufd_backing *backing, unsigned long first,
 	return rc;
 }
 
+/* @heir pays for the same pages from now on; NULL: nobody does. */
 static void unpin_and_uncharge(struct iommufd_backing *backing,
-			       struct pfn_runs *runs)
+			       struct pfn_runs *runs,
+			       const struct iommufd_payer *heir)
 {
 	unsigned long npages = runs->npages;
 
 	iommufd_backing_unpin_runs(backing, runs, backing->writable);
-	iommufd_payer_uncharge(backing->payer, npages);
+	if (heir)
+		iommufd_payer_uncharge_for(backing->payer, heir, npages);
+	else
+		iommufd_payer_uncharge(backing->payer, npages);
 }
 
 static int refuse_uses(struct iommufd_log *log)
@@ -209,7 +214,7 @@ static void tidy_segments(struct iommufd_backing *backing, unsigned long first,
 
 /* Take one use from every segment of a range that has no gap and that begins with one. */
 static void drop_segments(struct iommufd_backing *backing, unsigned long first,
-			  unsigned long end)
+			  unsigned long end, const struct iommufd_payer *heir)
 {
 	struct iommufd_segment *segment = segments_find(&backing->segments, first);
 	struct iommufd_segment *next;
@@ -219,7 +224,7 @@ static void drop_segments(struct iommufd_backing *backing, unsigned long first,
 		if (--segment->uses)
 			continue;
 		rb_erase(&segment->rb, &backing->segments);
-		unpin_and_uncharge(backing, &segment->runs);
+		unpin_and_uncharge(backing, &segment->runs, heir);
 		kfree(segment);
 		cond_resched();
 	}
@@ -291,7 +296,7 @@ static int pin_in_segments(struct iommufd_backing *backing, unsigned long first,
 		rc = hold_segments(backing, &at, end, log);
 	if (rc) {
 		if (at > first)
-			drop_segments(backing, first, at);
+			drop_segments(backing, first, at, NULL);
 		tidy_segments(backing, first, npages);
 		return rc;
 	}
@@ -363,7 +368,8 @@ int iommufd_backing_pin(struct iommufd_backing *backing, unsigned long first,
 }
 
 static void unpin_in_segments(struct iommufd_backing *backing,
-			      unsigned long first, unsigned long npages)
+			      unsigned long first, unsigned long npages,
+			      const struct iommufd_payer *heir)
 {
 	struct iommufd_segment *head, *tail;
 
@@ -377,8 +383,26 @@ static void unpin_in_segments(struct iommufd_backing *backing,
 
 	head->begins--;
 	tail->ends--;
-	drop_segments(backing, first, first + npages);
+	drop_segments(backing, first, first + npages, heir);
 	tidy_segments(backing, first, npages);
+}
+
+static void unpin(struct iommufd_backing *backing, unsigned long first,
+		  unsigned long npages, const struct iommufd_payer *heir)
+{
+	if (WARN_ON_ONCE(!is_inside(backing, first, npages)))
+		return;
+
+	guard(mutex)(&backing->lock);
+	if (backing->in_segments) {
+		unpin_in_segments(backing, first, npages, heir);
+		return;
+	}
+	if (WARN_ON_ONCE(!is_whole(backing, first, npages) ||
+			 !backing->whole_uses))
+		return;
+	if (!--backing->whole_uses)
+		unpin_and_uncharge(backing, &backing->whole_runs, heir);
 }
 
 /**
@@ -395,19 +419,59 @@ static void unpin_in_segments(struct iommufd_backing *backing,
 void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
 			   unsigned long npages)
 {
-	if (WARN_ON_ONCE(!is_inside(backing, first, npages)))
-		return;
+	unpin(backing, first, npages, NULL);
+}
+
+/**
+ * iommufd_backing_pin_for - take a use of all pages for the time after another backing
+ * @backing: the backing, without uses
+ * @other: shows the same pages and is charged for them; nobody else uses it
+ * @log: where a refusal is told
+ *
+ * One of the two is given back by iommufd_backing_unpin_for().  Until then a limit that
+ * both count against counts the pages once.
+ *
+ * Context: may sleep and fault.  Takes @backing->lock.
+ * Return: as iommufd_backing_pin().
+ */
+int iommufd_backing_pin_for(struct iommufd_backing *backing,
+			    const struct iommufd_backing *other,
+			    struct iommufd_log *log)
+{
+	int rc;
 
 	guard(mutex)(&backing->lock);
-	if (backing->in_segments) {
-		unpin_in_segments(backing, first, npages);
-		return;
+	if (WARN_ON_ONCE(backing->in_segments || backing->whole_uses))
+		return -EINVAL;
+	rc = iommufd_payer_charge_for(backing->payer, other->payer,
+				      backing->npages, log);
+	if (rc)
+		return rc;
+	rc = backing->ops->pin(backing, 0, backing->npages, &backing->whole_runs,
+			       log);
+	if (!rc) {
+		backing->whole_uses = 1;
+		return 0;
 	}
-	if (WARN_ON_ONCE(!is_whole(backing, first, npages) ||
-			 !backing->whole_uses))
-		return;
-	if (!--backing->whole_uses)
-		unpin_and_uncharge(backing, &backing->whole_runs);
+	iommufd_backing_unpin_runs(backing, &backing->whole_runs, false);
+	iommufd_payer_uncharge_for(backing->payer, other->payer, backing->npages);
+	return rc;
+}
+
+/**
+ * iommufd_backing_unpin_for - give back a use of pages that another backing goes on to use
+ * @backing: the backing, which has no other use
+ * @first: first page index
+ * @npages: number of pages; the same range as was taken
+ * @other: see iommufd_backing_pin_for()
+ *
+ * Context: may sleep.  Takes @backing->lock.
+ */
+void iommufd_backing_unpin_for(struct iommufd_backing *backing,
+			       unsigned long first, unsigned long npages,
+			       const struct iommufd_backing *other)
+{
+	unpin(backing, first, npages, other->payer);
 }
 
 /**

@@ -137,6 +137,9 @@ struct iommufd_backing *iommufd_backing_file(struct iommufd_accounts *accounts,
 
 struct iommufd_backing *iommufd_backing_mmio(unsigned long uptr,
 					     unsigned long length, bool writable);
+bool iommufd_backing_mmio_is_same(const struct iommufd_backing *backing,
+				  const struct iommufd_backing *other,
+				  unsigned long first);
 struct iommufd_backing *iommufd_backing_dmabuf(struct device *importer, int fd,
 					       u64 start, unsigned long length,
 					       bool writable,
@@ -163,6 +166,17 @@ int iommufd_backing_pin(struct iommufd_backing *backing, unsigned long first,
 /* Give exactly the same range back.  Cannot fail; pages without a use are unpinned. */
 void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
 			   unsigned long npages);
+/*
+ * A use that moves to another backing of the same pages: the new one takes all of its
+ * pages, the old one gives its use back, and a limit they share is not counted twice in
+ * between.  Either can be given back.  Nobody else uses the old one.
+ */
+int iommufd_backing_pin_for(struct iommufd_backing *backing,
+			    const struct iommufd_backing *other,
+			    struct iommufd_log *log);
+void iommufd_backing_unpin_for(struct iommufd_backing *backing,
+			       unsigned long first, unsigned long npages,
+			       const struct iommufd_backing *other);
 /*
  * Turn one use of a range that has @at inside into two, of the parts below and from
  * @at (area split): call it once for each use that is split.  -ENOMEM, nothing changed.
@@ -216,6 +230,12 @@ unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
 					  unsigned int uses,
 					  unsigned long *first,
 					  unsigned long end);
+
+/* Are all pages of @backing those of @other from @first on?  Both are pinned. */
+bool iommufd_backing_is_same(struct iommufd_backing *backing,
+			     struct iommufd_backing *other, unsigned long first);
+/* Has the running process mapped files there, shared, where the backing takes its pages? */
+bool iommufd_backing_is_shared_file(const struct iommufd_backing *backing);
 
 /*
  * Copy @length bytes between @data and the backing from byte @offset (of its first

@@ -33,6 +33,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/mmu_notifier.h>
 #include <linux/overflow.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -46,11 +47,13 @@
  * @rev: &iommufd_backing.uva is the address
  * @notifier: on the range, in the mapper's mm; holds the mm_struct
  * @mapping: of the device's file; compared only
+ * @pgoff: of the first page in it
  */
 struct mmio_backing {
 	struct iommufd_revocable rev;
 	struct mmu_interval_notifier notifier;
 	const struct address_space *mapping;
+	pgoff_t pgoff;
 };
 
 #define mmio_of(revocable) container_of(revocable, struct mmio_backing, rev)
@@ -310,9 +313,10 @@ static const struct iommufd_backing_ops mmio_ops = {
 	.release = mmio_release,
 };
 
-/* The mapping of the device's file at @va; NULL if there is none. */
+/* The mapping of the device's file at @va, and where in it; NULL if there is none. */
 static const struct address_space *device_mapping_at(struct mm_struct *mm,
-						     unsigned long va)
+						     unsigned long va,
+						     pgoff_t *pgoff)
 {
 	const struct address_space *mapping = NULL;
 	struct vm_area_struct *vma;
@@ -320,8 +324,10 @@ static const struct address_space *device_mapping_at(struct mm_struct *mm,
 	if (mmap_read_lock_killable(mm))
 		return NULL;
 	vma = vma_lookup(mm, va);
-	if (is_device_memory(vma))
+	if (is_device_memory(vma)) {
 		mapping = vma->vm_file->f_mapping;
+		*pgoff = linear_page_index(vma, va);
+	}
 	mmap_read_unlock(mm);
 	return mapping;
 }
@@ -329,7 +335,7 @@ static const struct address_space *device_mapping_at(struct mm_struct *mm,
 static struct iommufd_backing *mmio_backing_new(unsigned long uva,
 						unsigned long npages,
 						const struct address_space *mapping,
-						bool writable)
+						pgoff_t pgoff, bool writable)
 {
 	struct mmio_backing *mmio __free(kfree) = kzalloc_obj(*mmio, GFP_KERNEL_ACCOUNT);
 	int rc;
@@ -337,6 +343,7 @@ static struct iommufd_backing *mmio_backing_new(unsigned long uva,
 	if (!mmio)
 		return ERR_PTR(-ENOMEM);
 	mmio->mapping = mapping;
+	mmio->pgoff = pgoff;
 	mmio->rev.backing.uva = uva;
 	rc = iommufd_revocable_init(&mmio->rev, &mmio_ops, &mmio_revocable_ops,
 				    npages, writable);
@@ -370,13 +377,39 @@ struct iommufd_backing *iommufd_backing_mmio(unsigned long uptr,
 	const struct address_space *mapping;
 	struct mm_struct *mm = current->mm;
 	unsigned long end;
+	pgoff_t pgoff;
 
 	if (!mm || check_add_overflow(first, length, &end))
 		return NULL;
-	mapping = device_mapping_at(mm, first);
+	mapping = device_mapping_at(mm, first, &pgoff);
 	if (!mapping)
 		return NULL;
 	return mmio_backing_new(first & PAGE_MASK,
 				((end - 1) >> PAGE_SHIFT) -
-				(first >> PAGE_SHIFT) + 1, mapping, writable);
+				(first >> PAGE_SHIFT) + 1, mapping, pgoff,
+				writable);
+}
+
+/**
+ * iommufd_backing_mmio_is_same - do two backings show the same part of a BAR?
+ * @backing: of any kind
+ * @other: of any kind
+ * @first: page of @other that is compared with the first page of @backing
+ *
+ * Whether the device answers at the moment does not matter.
+ *
+ * Context: any.
+ * Return: true if both are out of mappings of the same device at the same place.
+ */
+bool iommufd_backing_mmio_is_same(const struct iommufd_backing *backing,
+				  const struct iommufd_backing *other,
+				  unsigned long first)
+{
+	const struct mmio_backing *a, *b;
+
+	if (backing->ops != &mmio_ops || other->ops != &mmio_ops)
+		return false;
+	a = container_of(backing, struct mmio_backing, rev.backing);
+	b = container_of(other, struct mmio_backing, rev.backing);
+	return a->mapping == b->mapping && a->pgoff == b->pgoff + first;
 }

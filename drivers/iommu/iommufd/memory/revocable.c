@@ -460,3 +460,58 @@ void iommufd_revocable_hide(struct iommufd_revocable *rev,
 	if (!WARN_ON(!node))
 		show_free(rev, show_of(node));
 }
+
+static void move_show_locked(struct iommufd_revocable *from,
+			     struct iommufd_revocable *to,
+			     const struct iommufd_show_request *rq)
+{
+	const struct show_key key = { rq->domain, rq->iova };
+	struct rb_node *node = rb_find(&key, &from->shows, compare_key);
+	struct iommu_iotlb_gather gather;
+	struct iommufd_show *show;
+
+	lockdep_assert_held(&from->lock);
+	lockdep_assert_held(&to->lock);
+
+	if (WARN_ON(!node))
+		return;
+	show = show_of(node);
+	if (show->done &&
+	    (!to->present || from->phys + show->rq.offset != to->phys + rq->offset)) {
+		iommu_iotlb_gather_init(&gather);
+		empty_show(show, &gather);
+		iommu_iotlb_sync(show->rq.domain, &gather);
+	}
+	rb_erase(&show->rb, &from->shows);
+	list_del_init(&show->unfilled);
+	show->rq.offset = rq->offset;
+	WARN_ON(rb_find_add(&show->rb, &to->shows, compare_shows));
+	if (show->done != show->rq.length)
+		list_add_tail(&show->unfilled, &to->unfilled);
+	settle(from);
+	settle(to);
+}
+
+/**
+ * iommufd_revocable_move_show - let another revocable stand behind a show
+ * @from: who does now
+ * @to: shows the same memory
+ * @rq: which show, by domain and IOVA; its offset is the new one
+ *
+ * What is mapped stays so without a gap if @to has the memory, too.
+ *
+ * Context: may sleep.  Takes &iommufd_revocable.lock of both.  Cannot fail, allocates
+ * nothing that it needs.
+ */
+void iommufd_revocable_move_show(struct iommufd_revocable *from,
+				 struct iommufd_revocable *to,
+				 const struct iommufd_show_request *rq)
+{
+	scoped_guard(mutex, &from->lock) {
+		/* Nobody else takes both. */
+		mutex_lock_nested(&to->lock, SINGLE_DEPTH_NESTING);
+		move_show_locked(from, to, rq);
+		mutex_unlock(&to->lock);
+	}
+	fill(to, NULL);
+}

@@ -113,6 +113,9 @@ int iommufd_revocable_show(struct iommufd_revocable *rev,
 			   struct iommufd_log *log);
 void iommufd_revocable_hide(struct iommufd_revocable *rev,
 			    struct iommu_domain *domain, unsigned long iova);
+void iommufd_revocable_move_show(struct iommufd_revocable *from,
+				 struct iommufd_revocable *to,
+				 const struct iommufd_show_request *rq);
 
 /* For the origins */
 int iommufd_revocable_init(struct iommufd_revocable *rev,

@@ -77,7 +77,7 @@ void area_free_chain(struct iommufd_area *chain)
 /**
  * area_record - begin to record which pages are written
  * @iopt: its table
- * @area: the area; nothing happens if it is read only
+ * @area: the area; nothing happens if it is read only or shows device memory
  *
  * There is a bit for each page.
  *
@@ -89,7 +89,7 @@ int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area)
 	unsigned long *bits;
 	int rc;
 
-	if (!(area->prot & IOMMU_WRITE))
+	if (!(area->prot & IOMMU_WRITE) || area_revocable(area))
 		return 0;
 	bits = kvcalloc(BITS_TO_LONGS(area_npages(area)), sizeof(*bits),
 			GFP_KERNEL_ACCOUNT);

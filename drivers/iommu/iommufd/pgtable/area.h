@@ -35,6 +35,22 @@ enum area_state {
 };
 
 /**
+ * enum area_gate - what keeps in-kernel accesses out of a LIVE area
+ * @AREA_OPEN: nothing
+ * @AREA_CLOSED: an UNMAP waits for the pins to go
+ * @AREA_NO_VADDR: the user address of the memory is not valid at the moment
+ * @AREA_NEW_VADDR: it is being told anew; the area must not go meanwhile
+ *
+ * While there are areas without a valid address no access is attached to the table.
+ */
+enum area_gate {
+	AREA_OPEN,
+	AREA_CLOSED,
+	AREA_NO_VADDR,
+	AREA_NEW_VADDR,
+};
+
+/**
  * struct iommufd_area - an area
  * @node: in &iommufd_iopt.areas
  * @backing: a reference
@@ -46,7 +62,7 @@ enum area_state {
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @pinned: holds a use of its pages for the domains; the table's domains lock.  Of
  *	    device memory: has been looked for
- * @no_access: an UNMAP waits for the pins to go: refuse new ones; space lock
+ * @gate: see above; the space lock for writing
  * @written: ID of its bitmap in &iommufd_iopt.written, 0 while that is not kept.  Comes and
  *	     goes with the space lock held for writing, or while the area is NEW
  */
@@ -60,7 +76,7 @@ struct iommufd_area {
 	u8 state;
 	u8 prot;
 	bool pinned;
-	bool no_access;
+	u8 gate;
 	u32 written;
 };
 

@@ -29,6 +29,7 @@ void iopt_init(struct iommufd_iopt *iopt, struct iommufd_log *log)
 	iopt->huge_pages = true;
 	iopt->recording = false;
 	xa_init_flags(&iopt->written, XA_FLAGS_ALLOC1);
+	iopt->no_vaddr = 0;
 	iopt->nareas = 0;
 	iopt->nbytes = 0;
 	iopt->log = log;

@@ -50,6 +50,7 @@ struct page;
  * @huge_pages: domains may use pages larger than PAGE_SIZE
  * @recording: what is written is recorded, see iopt_record.h; both locks for writing
  * @written: bitmaps of the areas for that, by ID
+ * @no_vaddr: areas in @areas whose memory has no valid user address, see iopt_vaddr.h
  * @nareas: areas in @areas
  * @nbytes: bytes that they cover
  * @log: where refusals are told
@@ -67,6 +68,7 @@ struct iommufd_iopt {
 	bool huge_pages;
 	bool recording;
 	struct xarray written;
+	unsigned long no_vaddr;
 	unsigned long nareas;
 	u64 nbytes;
 	struct iommufd_log *log;

@@ -19,6 +19,7 @@
 
 #include "../memory/backing.h"
 #include "iopt_private.h"
+#include "iopt_vaddr.h"
 
 /**
  * iopt_add_access - an in-kernel user joins
@@ -26,7 +27,8 @@
  * @access: ops and alignment are set; in no table
  *
  * Context: may sleep.  Takes the space lock.
- * Return: 0; -EADDRINUSE when an area is not aligned for it; -ENOMEM.
+ * Return: 0; -EADDRINUSE when an area is not aligned for it; -EBUSY while one has no valid
+ * user address; -ENOMEM.
  */
 int iopt_add_access(struct iommufd_iopt *iopt, struct iopt_access *access)
 {
@@ -34,8 +36,10 @@ int iopt_add_access(struct iommufd_iopt *iopt, struct iopt_access *access)
 
 	guard(rwsem_read)(&iopt->domains_lock);
 	guard(rwsem_write)(&iopt->space_lock);
-	rc = iopt_check_areas_aligned(iopt, access->alignment,
-				      "an in-kernel access");
+	rc = iopt_check_vaddrs(iopt);
+	if (!rc)
+		rc = iopt_check_areas_aligned(iopt, access->alignment,
+					      "an in-kernel access");
 	if (rc)
 		return rc;
 	rc = xa_alloc(&iopt->accesses, &access->id, access, xa_limit_32b,
@@ -82,7 +86,12 @@ static int check_open(const struct iopt_cover_walk *walk, bool write)
 {
 	struct iommufd_area *area = walk->area;
 
-	if (area->no_access || area_state(area) != AREA_LIVE)
+	if (area->gate == AREA_NO_VADDR || area->gate == AREA_NEW_VADDR)
+		return iommufd_refuse(walk->iopt->log, -EBUSY, WHY_BUSY,
+				      "mapping 0x%lx-0x%lx waits for a new address of its memory",
+				      area->node.span.first,
+				      area->node.span.last);
+	if (area->gate == AREA_CLOSED || area_state(area) != AREA_LIVE)
 		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_IN_PROGRESS,
 				      "mapping 0x%lx-0x%lx is being unmapped",
 				      area->node.span.first,

@@ -15,6 +15,7 @@
 
 #include "domain_map.h"
 #include "iopt_private.h"
+#include "iopt_vaddr.h"
 
 /* The areas in ascending order up to but without @end (NULL: all). */
 static void empty_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain,
@@ -110,7 +111,9 @@ static int constrain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 				      smallest, PAGE_SIZE);
 
 	guard(rwsem_write)(&iopt->space_lock);
-	rc = iopt_check_areas_aligned(iopt, smallest, "the IOMMU");
+	rc = iopt_check_vaddrs(iopt);
+	if (!rc)
+		rc = iopt_check_areas_aligned(iopt, smallest, "the IOMMU");
 	if (rc)
 		return rc;
 	rc = reserve_aperture(iopt, domain);
@@ -158,7 +161,8 @@ static void mark_all_written(struct iommufd_iopt *iopt)
  * @entry: the domain, not in any table; entry->domain is a paging domain
  *
  * Context: may sleep and fault.  Takes the domains and the space lock.
- * Return: 0; -EINVAL when its smallest page is too large; -EADDRINUSE when an area
+ * Return: 0; -EINVAL when its smallest page is too large; -EBUSY while an area has no
+ * valid user address; -EADDRINUSE when an area
  * does not fit its alignment or aperture, or an allowed range does not fit the latter;
  * -ENOMEM; what pinning and the IOMMU driver say.  On failure nothing has changed.
  */

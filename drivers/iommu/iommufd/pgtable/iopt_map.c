@@ -232,6 +232,11 @@ static int slice_add(const struct iopt_cover_walk *walk, bool prot_write,
 	struct iommufd_area *area = walk->area;
 	struct iopt_slice *slice;
 
+	if (area->gate == AREA_NO_VADDR || area->gate == AREA_NEW_VADDR)
+		return iommufd_refuse(walk->iopt->log, -EBUSY, WHY_BUSY,
+				      "the source 0x%lx-0x%lx waits for a new address of its memory",
+				      area->node.span.first,
+				      area->node.span.last);
 	if (prot_write && !area->backing->writable)
 		return iommufd_refuse(walk->iopt->log, -EPERM, WHY_PERMISSION,
 				      "the source 0x%lx-0x%lx was mapped from memory as read only",

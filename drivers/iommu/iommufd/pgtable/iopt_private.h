@@ -39,6 +39,10 @@ struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter);
 struct iommufd_area *iopt_first_area_in(struct iommufd_iopt *iopt,
 					const struct iova_span *span);
 
+bool iopt_span_of_begun(struct iommufd_iopt *iopt, struct iova_span *span);
+int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
+		     const struct iova_span *span);
+
 /* The walk stands on the next area already: the body may remove the current one. */
 #define iopt_for_each_area_in(area, iopt, span)                                \
 	for (struct iopt_area_iter __iter = iopt_area_iter(iopt, span);        \

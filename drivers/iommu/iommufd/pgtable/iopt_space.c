@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "iopt_private.h"
+#include "iopt_vaddr.h"
 
 static int refuse_reserve(struct iommufd_iopt *iopt, const struct iova_span *span,
 			  const char *name, const struct iova_span *other,
@@ -199,6 +200,23 @@ int iopt_check_areas_aligned(struct iommufd_iopt *iopt, unsigned long alignment,
 					      area->node.span.first,
 					      area->node.span.last);
 	return 0;
+}
+
+/**
+ * iopt_check_vaddrs - can pages be pinned for somebody new?
+ * @iopt: table
+ *
+ * Context: space lock held.
+ * Return: 0; -EBUSY with the reason noted while an area has no valid user address.
+ */
+int iopt_check_vaddrs(struct iommufd_iopt *iopt)
+{
+	lockdep_assert_held(&iopt->space_lock);
+	if (likely(!iopt->no_vaddr))
+		return 0;
+	return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
+			      "%lu mappings wait for a new address of their memory",
+			      iopt->no_vaddr);
 }
 
 /**

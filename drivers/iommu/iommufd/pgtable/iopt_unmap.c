@@ -52,46 +52,6 @@ struct unmap_op {
 	const struct iopt_dirty_request *written;
 };
 
-static int check_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
-		      const struct iova_span *span)
-{
-	if (!iova_span_contains(span, &area->node.span))
-		return iommufd_refuse(iopt->log, -ENOENT, WHY_PARTIAL,
-				      "range 0x%lx-0x%lx cuts the mapping 0x%lx-0x%lx",
-				      span->first, span->last,
-				      area->node.span.first,
-				      area->node.span.last);
-	if (area_state(area) != AREA_LIVE)
-		return iommufd_refuse(iopt->log, -EBUSY, WHY_IN_PROGRESS,
-				      "mapping 0x%lx-0x%lx is being %s by another thread",
-				      area->node.span.first,
-				      area->node.span.last,
-				      area_state(area) == AREA_NEW ?
-					      "mapped" : "unmapped");
-	if (atomic_read(&area->locks))
-		return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
-				      "mapping 0x%lx-0x%lx is used by hardware queues",
-				      area->node.span.first,
-				      area->node.span.last);
-	return 0;
-}
-
-/* Stretch @whole over the areas that begin in @span; false when there is to be none. */
-static bool stretch(struct iommufd_iopt *iopt, const struct iova_span *span,
-		    struct iova_span *whole)
-{
-	struct iommufd_area *area = iopt_first_area_in(iopt, span);
-	const struct iova_span end = { span->last, span->last };
-
-	if (!area || area->node.span.first < span->first)
-		return false;
-	*whole = *span;
-	area = iopt_first_area_in(iopt, &end);
-	if (area)
-		whole->last = area->node.span.last;
-	return true;
-}
-
 /*
  * Check all, then mark all as LEAVING and chain them.  -EAGAIN: the area in @busy is
  * pinned by accesses, and closed for new pins.
@@ -104,17 +64,17 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	int rc;
 
 	guard(rwsem_write)(&iopt->space_lock);
-	if (op->rule == UNMAP_BEGUN && !stretch(iopt, &op->span, &span))
+	if (op->rule == UNMAP_BEGUN && !iopt_span_of_begun(iopt, &span))
 		return 0;
 	iopt_for_each_area_in(area, iopt, &span) {
-		rc = check_area(iopt, area, &span);
+		rc = iopt_check_claim(iopt, area, &span);
 		if (rc)
 			return rc;
 		if (!pinned && atomic_read(&area->accesses))
 			pinned = area;
 	}
 	if (pinned) {
-		pinned->no_access = true;
+		pinned->gate = AREA_CLOSED;
 		*busy = pinned->node.span;
 		return -EAGAIN;
 	}
@@ -166,6 +126,7 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 		iova_set_remove(&iopt->areas, &area->node);
 		area_forget(iopt, area);
 		iopt->nareas--;
+		iopt->no_vaddr -= area->gate == AREA_NO_VADDR;
 		bytes += area_length(area);
 	}
 	iopt->nbytes -= bytes;
@@ -221,7 +182,8 @@ static void reopen(struct iommufd_iopt *iopt, const struct iova_span *span)
 
 	guard(rwsem_write)(&iopt->space_lock);
 	iopt_for_each_area_in(area, iopt, span)
-		area->no_access = false;
+		if (area->gate == AREA_CLOSED)
+			area->gate = AREA_OPEN;
 }
 
 static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,

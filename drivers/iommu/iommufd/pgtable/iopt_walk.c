@@ -65,6 +65,69 @@ struct iommufd_area *iopt_first_area_in(struct iommufd_iopt *iopt,
 	return iopt_area_iter_next(&iter);
 }
 
+/**
+ * iopt_span_of_begun - stretch a range to the end of the areas that begin in it
+ * @iopt: table
+ * @span: in: the range; out: from its first byte to the last one of those areas
+ *
+ * What VFIO_TYPE1_IOMMU means by a range.
+ *
+ * Context: space lock held for the whole use of @span.
+ * Return: false when no area begins there, or the first that the range meets begins
+ * before it.
+ */
+bool iopt_span_of_begun(struct iommufd_iopt *iopt, struct iova_span *span)
+{
+	struct iommufd_area *area = iopt_first_area_in(iopt, span);
+	const struct iova_span end = { span->last, span->last };
+
+	if (!area || area->node.span.first < span->first)
+		return false;
+	area = iopt_first_area_in(iopt, &end);
+	if (area)
+		span->last = area->node.span.last;
+	return true;
+}
+
+/**
+ * iopt_check_claim - may a call that works on whole areas take this one?
+ * @iopt: table
+ * @area: overlaps @span
+ * @span: range of the call
+ *
+ * Context: space lock held for writing.
+ * Return: 0; -ENOENT when the range cuts the area; -EBUSY when another call works on it, or
+ * it is locked; with the reason noted.
+ */
+int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
+		     const struct iova_span *span)
+{
+	static const char *const doing[] = {
+		[AREA_NEW] = "mapped",
+		[AREA_LIVE] = "given another address",
+		[AREA_LEAVING] = "unmapped",
+	};
+	enum area_state state = area_state(area);
+
+	if (!iova_span_contains(span, &area->node.span))
+		return iommufd_refuse(iopt->log, -ENOENT, WHY_PARTIAL,
+				      "range 0x%lx-0x%lx cuts the mapping 0x%lx-0x%lx",
+				      span->first, span->last,
+				      area->node.span.first,
+				      area->node.span.last);
+	if (state != AREA_LIVE || area->gate == AREA_NEW_VADDR)
+		return iommufd_refuse(iopt->log, -EBUSY, WHY_IN_PROGRESS,
+				      "mapping 0x%lx-0x%lx is being %s by another thread",
+				      area->node.span.first,
+				      area->node.span.last, doing[state]);
+	if (atomic_read(&area->locks))
+		return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
+				      "mapping 0x%lx-0x%lx is used by hardware queues",
+				      area->node.span.first,
+				      area->node.span.last);
+	return 0;
+}
+
 static int cover_take(struct iopt_cover_walk *walk, unsigned long first)
 {
 	struct iommufd_area *area = iopt_area_iter_next(&walk->iter);

@@ -382,6 +382,66 @@ TEST_F(p2p, map_while_off)
 	EXPECT_TARGET(ST_IOVA);
 }
 
+static int container_void(int container, __u64 iova, size_t length)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.flags = VFIO_DMA_UNMAP_FLAG_VADDR,
+		.iova = iova,
+		.size = length,
+	};
+
+	return st_call(container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+}
+
+/* VFIO_UPDATE_VADDR: only the same BAR will do, from the same place on. */
+static int container_update(int container, void *va, size_t length, __u64 iova)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_VADDR,
+		.vaddr = (uintptr_t)va,
+		.size = length,
+		.iova = iova,
+	};
+
+	return st_call(container, VFIO_IOMMU_MAP_DMA, &map);
+}
+
+TEST_F_TIMEOUT(p2p, new_address, ST_TIMEOUT)
+{
+	struct target *target = &self->target;
+	const size_t size = target->bar.size / 2;
+	struct vfio_bar again = {};
+	int fd = self->env.iommufd;
+
+	if (variant->way != BY_CONTAINER)
+		SKIP(return, "only containers know this");
+	ASSERT_EQ(0, vfio_map_bar(&target->dev, MEMORY_BAR, &again));
+	ASSERT_EQ(0, p2p_map(target, ST_RW, 0, size, ST_IOVA));
+	ASSERT_EQ(0, container_void(fd, ST_IOVA, size));
+	EXPECT_TARGET(ST_IOVA + AT);
+	EXPECT_EQ(-EINVAL, container_update(fd, again.base + size, size, ST_IOVA));
+	EXPECT_EQ(-EINVAL, container_update(fd, self->env.desk, size, ST_IOVA));
+	EXPECT_TARGET(ST_IOVA + AT);
+	ASSERT_EQ(0, container_update(fd, again.base, size, ST_IOVA));
+	EXPECT_TARGET(ST_IOVA + AT);
+
+	/* The old address does not matter any more, the new one does. */
+	munmap(target->bar.base, target->bar.size);
+	target->bar.base = NULL;
+	EXPECT_TARGET(ST_IOVA + AT);
+	ASSERT_EQ(0, target_decode(target, false));
+	EXPECT_HOLE(ST_IOVA + AT);
+	ASSERT_EQ(0, container_void(fd, ST_IOVA, size));
+	ASSERT_EQ(0, vfio_map_bar(&target->dev, MEMORY_BAR, &target->bar));
+	ASSERT_EQ(0, container_update(fd, target->bar.base, size, ST_IOVA));
+	munmap(again.base, again.size);
+	EXPECT_HOLE(ST_IOVA + AT);
+	ASSERT_EQ(0, target_decode(target, true));
+	EXPECT_TARGET(ST_IOVA + AT);
+}
+
 /* A page table made while the BAR is off has a hole, which is filled later. */
 TEST_F_TIMEOUT(p2p, attach_while_off, ST_TIMEOUT)
 {

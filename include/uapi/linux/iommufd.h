@@ -467,10 +467,15 @@ enum iommufd_vfio_ioas_op {
  * @__reserved: Pass 0
  *
  * The ioctls of a VFIO container, when sent to an iommufd, have no member that
- * could name an address space. They use the one chosen here. A container that
- * is given to a VFIO group creates one if there is none yet, and stays with
- * the one it found whatever is set later. Nothing is destroyed by this call;
- * destroying the chosen address space clears the choice.
+ * could name an address space. They use the one chosen here. If there is none
+ * when the first VFIO group is put into the container, one is made and chosen.
+ *
+ * Groups stay with the address space that they found: the one that was chosen
+ * when the first of them was attached by VFIO_SET_IOMMU or, without that call,
+ * the one that was chosen when VFIO_GROUP_GET_DEVICE_FD attached the device.
+ * What is set later changes where the container's ioctls map and unmap, and no
+ * attachment. Nothing is destroyed by this call; destroying the chosen address
+ * space clears the choice, and is EBUSY while groups are attached to it.
  *
  * - EOPNOTSUPP: unknown @op, or @__reserved is not 0.
  * - ENODEV: GET, and none is chosen.

@@ -8,6 +8,7 @@
  * Locks: none; as with all users of the generic page table, whoever maps, unmaps or
  * looks up keeps others from changing the same range.
  */
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "../../iommu-pages.h"
@@ -159,3 +160,5 @@ struct iommu_domain *mock_domain_alloc_paging(struct device *dev, u32 flags,
 	}
 	return &mock->domain;
 }
+
+MODULE_IMPORT_NS("GENERIC_PT_IOMMU");

@@ -14,7 +14,8 @@ VM_IMAGE=${VM_IMAGE:-}
 # tests let one stand in the other's place.  Network devices are wired to one hub.
 VM_DEVICES=${VM_DEVICES:-nvme edu}
 VM_SRIOV=max_ioqpairs=26,msix_qsize=32,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=8
-# Arguments of intel-iommu, or "none" for a machine without an IOMMU.  With eim
+# Arguments of intel-iommu, another model and its arguments, or "none" for a machine
+# without an IOMMU.  With eim
 # the CPUs use the x2APIC: a timer that is set through the MMIO of the APIC got
 # lost now and then under TCG with two CPUs, and the guest slept for ever.  When
 # instructions are counted there is one CPU, and QEMU cannot set the x2APIC's
@@ -68,9 +69,11 @@ machine() {
 	local name slot=3
 	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
 		-m "$VM_MEMORY"
-	if [ "$VM_IOMMU" != none ]; then
-		printf '%s\n' -device "intel-iommu,$VM_IOMMU"
-	fi
+	case $VM_IOMMU in
+	none) ;;
+	amd-iommu* | virtio-iommu-pci*) printf '%s\n' -device "$VM_IOMMU" ;;
+	*) printf '%s\n' -device "intel-iommu,$VM_IOMMU" ;;
+	esac
 	if [ -n "$VM_IMAGE" ]; then
 		printf '%s\n' -drive "if=none,id=image,format=raw,readonly=on,file=$VM_IMAGE" \
 			-device "virtio-blk-pci,drive=image,bus=pcie.0,addr=0x1e.0,romfile="

@@ -2,12 +2,16 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Memory of a known kind, faulted in, so that a case measures mapping alone.
+ * Memory of a known kind. But for the new ones it is faulted in, so that a case
+ * measures mapping alone.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/memfd.h>
 
 #include "bench.h"
 #include "say.h"
@@ -77,70 +81,110 @@ static void touch(char *memory, size_t pages)
 		memory[i * PAGE] = 1;
 }
 
-static void *memory_4k(size_t size)
+static void advise(struct memory *memory, int advice)
+{
+	must(madvise(memory->va, memory->size, advice) ? -errno : 0,
+	     "the kernel does not take advice on the size of pages");
+}
+
+static void get_4k(struct memory *memory)
 {
 	size_t huge = thp_bytes();
-	void *memory = reserve_aligned(size);
 
-	must(madvise(memory, size, MADV_NOHUGEPAGE) ? -errno : 0, "cannot ask for small pages");
-	touch_scattered(memory, size / PAGE);
+	memory->va = reserve_aligned(memory->size);
+	advise(memory, MADV_NOHUGEPAGE);
+	touch_scattered(memory->va, memory->size / PAGE);
 	if (thp_bytes() != huge)
 		fail("the kernel took huge pages where small ones were asked for");
-	return memory;
 }
 
-static void *memory_thp(size_t size)
+static void get_thp(struct memory *memory)
 {
 	size_t huge = thp_bytes();
-	void *memory = reserve_aligned(size);
 
-	must(madvise(memory, size, MADV_HUGEPAGE) ? -errno : 0, "cannot ask for huge pages");
-	touch(memory, size / PAGE);
-	if (thp_bytes() - huge != size)
-		fail("only %zu of %zu bytes are in huge pages", thp_bytes() - huge, size);
-	return memory;
+	memory->va = reserve_aligned(memory->size);
+	advise(memory, MADV_HUGEPAGE);
+	touch(memory->va, memory->size / PAGE);
+	if (thp_bytes() - huge != memory->size)
+		fail("only %zu of %zu bytes are in huge pages", thp_bytes() - huge,
+		     memory->size);
 }
 
-static void *memory_hugetlb(size_t size)
+static void get_new(struct memory *memory, int advice)
 {
-	void *memory;
+	memory->va = reserve_aligned(memory->size);
+	advise(memory, advice);
+}
 
-	set_huge_pages(size / HUGE_PAGE);
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
-	must(memory == MAP_FAILED ? -errno : 0, "cannot get %zu bytes of hugetlb", size);
-	touch(memory, size / PAGE);
-	return memory;
+static void get_hugetlb(struct memory *memory)
+{
+	set_huge_pages(memory->size / HUGE_PAGE);
+	memory->va = mmap(NULL, memory->size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+	must(memory->va == MAP_FAILED ? -errno : 0, "cannot get %zu bytes of hugetlb",
+	     memory->size);
+}
+
+static void get_memfd(struct memory *memory, unsigned int flags)
+{
+	memory->fd = memfd_create("bench", MFD_CLOEXEC | flags);
+	must(memory->fd < 0 || ftruncate(memory->fd, memory->size) ? -errno : 0,
+	     "cannot get a memfd of %zu bytes", memory->size);
+	memory->va = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+	must(memory->va == MAP_FAILED ? -errno : 0, "cannot map a memfd");
 }
 
 /**
- * bench_memory() - Get memory of a kind, faulted in
+ * bench_memory_get() - Get memory of a kind
+ * @memory: filled in; its address is aligned to 2 MiB
  * @kind: the kind
  * @size: bytes, a multiple of 2 MiB
- *
- * Return: the memory, aligned to 2 MiB.
  */
-void *bench_memory(enum memory_kind kind, size_t size)
+void bench_memory_get(struct memory *memory, enum memory_kind kind, size_t size)
 {
+	*memory = (struct memory) { .kind = kind, .size = size, .fd = -1 };
 	switch (kind) {
+	case MEMORY_4K:
+		get_4k(memory);
+		break;
 	case MEMORY_THP:
-		return memory_thp(size);
+		get_thp(memory);
+		break;
+	case MEMORY_NEW_4K:
+		get_new(memory, MADV_NOHUGEPAGE);
+		break;
+	case MEMORY_NEW_THP:
+		get_new(memory, MADV_HUGEPAGE);
+		break;
+	case MEMORY_NEW_HUGETLB:
+		get_hugetlb(memory);
+		break;
 	case MEMORY_HUGETLB:
-		return memory_hugetlb(size);
-	default:
-		return memory_4k(size);
+		get_hugetlb(memory);
+		touch(memory->va, size / PAGE);
+		break;
+	case MEMORY_MEMFD_4K:
+		get_memfd(memory, 0);
+		touch_scattered(memory->va, size / PAGE);
+		break;
+	case MEMORY_MEMFD_HUGETLB:
+		set_huge_pages(size / HUGE_PAGE);
+		get_memfd(memory, MFD_HUGETLB | MFD_HUGE_2MB);
+		touch(memory->va, size / PAGE);
+		break;
 	}
 }
 
 /**
- * bench_memory_free() - Give memory back
- * @memory: from bench_memory()
- * @size: as it was asked for
- * @kind: as it was asked for
+ * bench_memory_put() - Give memory back
+ * @memory: from bench_memory_get()
  */
-void bench_memory_free(void *memory, size_t size, enum memory_kind kind)
+void bench_memory_put(struct memory *memory)
 {
-	must(munmap(memory, size) ? -errno : 0, "cannot give memory back");
-	if (kind == MEMORY_HUGETLB)
+	must(munmap(memory->va, memory->size) ? -errno : 0, "cannot give memory back");
+	if (memory->fd >= 0)
+		close(memory->fd);
+	if (memory->kind == MEMORY_HUGETLB || memory->kind == MEMORY_NEW_HUGETLB ||
+	    memory->kind == MEMORY_MEMFD_HUGETLB)
 		set_huge_pages(0);
 }

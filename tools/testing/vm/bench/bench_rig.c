@@ -2,8 +2,8 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * The rig: an NVMe controller of vfio-pci, attached to an IOAS through its
- * device node, and the proof that it sees what is mapped and nothing else.
+ * The rig: an NVMe controller of vfio-pci, attached by the backend to an address
+ * space, and the proof that it sees what is mapped and nothing else.
  *
  * The proof reads the disk. Its image is lines of 16 bytes that count up, so
  * that each page tells from where on the disk it came.
@@ -11,31 +11,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include <linux/vfio.h>
 
 #include "bench.h"
-#include "iommufd_util.h"
 #include "say.h"
 
 #define LINE		16
 #define FIRST_LINE	100000000000000ull
 #define POISON		0xa5
-
-/**
- * bench_ns() - Read the clock
- *
- * Under QEMU's -icount shift=0 this counts the guest's instructions.
- *
- * Return: nanoseconds.
- */
-__u64 bench_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
 
 /**
  * bench_map() - Map memory at a given I/O address
@@ -46,7 +32,8 @@ __u64 bench_ns(void)
  */
 void bench_map(struct bench *bench, void *va, size_t length, __u64 iova)
 {
-	must(ioas_map_at(bench->iommufd, bench->ioas, va, length, iova),
+	bench->calls++;
+	must(bench->backend->map(bench, va, length, iova),
 	     "cannot map %zu bytes at %#llx", length, iova);
 }
 
@@ -62,9 +49,25 @@ __u64 bench_map_anywhere(struct bench *bench, void *va, size_t length)
 {
 	__u64 iova;
 
-	must(ioas_map(bench->iommufd, bench->ioas, va, length, &iova),
+	bench->calls++;
+	must(bench->backend->map_anywhere(bench, va, length, &iova),
 	     "cannot map %zu bytes anywhere", length);
 	return iova;
+}
+
+/**
+ * bench_map_file() - Map a part of a memfd at a given I/O address
+ * @bench: the rig
+ * @fd: the memfd
+ * @offset: first byte of it
+ * @length: bytes
+ * @iova: where the device shall see it
+ */
+void bench_map_file(struct bench *bench, int fd, __u64 offset, size_t length, __u64 iova)
+{
+	bench->calls++;
+	must(bench->backend->map_file(bench, fd, offset, length, iova),
+	     "cannot map %zu bytes of a file at %#llx", length, iova);
 }
 
 /**
@@ -75,7 +78,8 @@ __u64 bench_map_anywhere(struct bench *bench, void *va, size_t length)
  */
 void bench_unmap(struct bench *bench, __u64 iova, __u64 length)
 {
-	must(ioas_unmap(bench->iommufd, bench->ioas, iova, length),
+	bench->calls++;
+	must(bench->backend->unmap(bench, iova, length),
 	     "cannot unmap %#llx bytes at %#llx", length, iova);
 }
 
@@ -130,42 +134,58 @@ void bench_must_not_see(struct bench *bench, void *va, __u64 iova)
 }
 
 /**
- * bench_rig_start() - Attach the first NVMe controller to a new IOAS and start it
- * @bench: filled in
+ * bench_rig_restart() - Open the device anew and start the controller
+ * @bench: the rig, closed or never open
  */
-void bench_rig_start(struct bench *bench)
+void bench_rig_restart(struct bench *bench)
 {
-	static const struct pci_match nvme = { 0x0108, PCI_ANY, PCI_ANY };
-	char bdf[PCI_BDF_SIZE] = "";
-	void *queues;
-
-	must(pci_find(&nvme, bdf), "this machine has no NVMe controller");
-	must(pci_give_to_vfio(bdf), "cannot bind %s to vfio-pci", bdf);
-	bench->iommufd = iommufd_open();
-	must(bench->iommufd, "cannot open /dev/iommu");
-	must(ioas_alloc(bench->iommufd, &bench->ioas), "cannot make an IOAS");
-	must(vfio_open(&bench->dev, bdf), "cannot open the VFIO device of %s", bdf);
-	must(vfio_bind(bench->dev.fd, bench->iommufd, &bench->dev.id), "cannot bind %s", bdf);
-	must(vfio_reset(&bench->dev), "cannot reset %s", bdf);
-	must(vfio_attach(&bench->dev, bench->ioas), "cannot attach %s", bdf);
-
-	queues = mmap(NULL, NVME_MEMORY, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	must(queues == MAP_FAILED ? -errno : 0, "no memory for the queues");
-	bench_map(bench, queues, NVME_MEMORY, QUEUES_IOVA);
-	must(nvme_start(&bench->nvme, &bench->dev, queues, QUEUES_IOVA),
+	bench->backend->open(bench, bench->bdf);
+	bench_map(bench, bench->queues, NVME_MEMORY, QUEUES_IOVA);
+	must(nvme_start(&bench->nvme, &bench->dev, bench->queues, QUEUES_IOVA),
 	     "the controller does not come up");
 }
 
 /**
- * bench_rig_stop() - Give everything back, step by step
+ * bench_rig_start() - Open the first NVMe controller and start it
+ * @bench: the rig, with a backend
+ */
+void bench_rig_start(struct bench *bench)
+{
+	static const struct pci_match nvme = { 0x0108, PCI_ANY, PCI_ANY };
+
+	must(pci_find(&nvme, bench->bdf), "this machine has no NVMe controller");
+	must(pci_give_to_vfio(bench->bdf), "cannot bind %s to vfio-pci", bench->bdf);
+	bench->queues = mmap(NULL, NVME_MEMORY, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	must(bench->queues == MAP_FAILED ? -errno : 0, "no memory for the queues");
+	bench_rig_restart(bench);
+}
+
+/**
+ * bench_rig_quiesce() - Stop the controller and let its registers go
+ * @bench: the rig
+ *
+ * The device's descriptor is then the only one that holds it.
+ */
+void bench_rig_quiesce(struct bench *bench)
+{
+	struct vfio_region_info info = { .argsz = sizeof(info), .index = 0 };
+
+	nvme_stop(&bench->nvme);
+	must(ioctl(bench->dev.fd, VFIO_DEVICE_GET_REGION_INFO, &info) ? -errno : 0,
+	     "the size of the registers is not known");
+	must(munmap((void *)bench->nvme.registers.base, info.size) ? -errno : 0,
+	     "cannot unmap the registers");
+}
+
+/**
+ * bench_rig_stop() - Give everything back
  * @bench: the rig
  */
 void bench_rig_stop(struct bench *bench)
 {
-	nvme_stop(&bench->nvme);
+	bench_rig_quiesce(bench);
 	bench_unmap(bench, QUEUES_IOVA, NVME_MEMORY);
-	must(vfio_detach(&bench->dev), "cannot detach the device");
-	vfio_close(&bench->dev);
-	must(iommufd_destroy(bench->iommufd, bench->ioas), "cannot destroy the IOAS");
+	bench->backend->close(bench);
+	munmap(bench->queues, NVME_MEMORY);
 }

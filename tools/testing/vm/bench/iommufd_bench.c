@@ -6,33 +6,45 @@
  *
  * It prints a line for each cost, its fields separated by tabs:
  *
- *   result  CASE  COST  UNIT  NS
+ *   result  CASE  COST  UNIT  NS  UNITS
  *
- * NS are nanoseconds for one UNIT, the least of the repetitions. Time is
- * CLOCK_MONOTONIC, which makes sense in a guest whose clock counts
- * instructions (scripts/bench), and shows nothing but noise elsewhere.
+ * NS are nanoseconds for one UNIT (bytes, where COST is "bytes"), the least of
+ * the repetitions, and UNITS how many were measured; "-" and 0 where this
+ * backend has no such call. Time is CLOCK_MONOTONIC, which makes sense in a
+ * guest whose clock counts instructions (scripts/bench), and shows nothing but
+ * noise elsewhere.
+ *
+ * With --submissions it counts instead how often the kernel asks the IOMMU to
+ * invalidate, for one call, with a line for each cost:
+ *
+ *   submissions  CASE  COST  call  COUNT  CALLS
  */
 #include <fnmatch.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench.h"
 #include "say.h"
 
 static const char usage[] =
-"Usage: iommufd_bench [--mib N] [--repeats N] [--list] [CASE...]\n"
+"Usage: iommufd_bench [OPTION...] [CASE...]\n"
 "Measures the cost of mapping memory for the first NVMe controller.\n"
 "\n"
-"  --mib N      size of the large mappings (default: 1024, a power of 2)\n"
-"  --repeats N  take the least of N runs of each case (default: 2)\n"
-"  --list       print the names of the cases\n"
-"  CASE         a pattern such as 'place-*' (default: all cases)\n";
+"  --backend B    iommufd (default) or container\n"
+"  --mib N        size of the large mappings (default: 1024, a power of 2)\n"
+"  --repeats N    take the least of N runs of each case (default: 2)\n"
+"  --submissions  count submissions to the IOMMU instead of time\n"
+"  --list         print the names of the cases\n"
+"  CASE           a pattern such as 'place-*' (default: all but scale-* and threads-*)\n";
 
 static const struct option options[] = {
+	{ "backend", required_argument, NULL, 'b' },
 	{ "mib", required_argument, NULL, 'm' },
 	{ "repeats", required_argument, NULL, 'r' },
+	{ "submissions", no_argument, NULL, 's' },
 	{ "list", no_argument, NULL, 'l' },
 	{ 0 },
 };
@@ -55,9 +67,25 @@ static void list_cases(void)
 		puts(self->name);
 }
 
+static void set_backend(struct bench *bench, const char *name)
+{
+	static const struct bench_backend *const all[] = { &bench_iommufd, &bench_container };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!strcmp(all[i]->name, name))
+			bench->backend = all[i];
+	}
+	if (strcmp(bench->backend->name, name))
+		fail("there is no backend '%s'", name);
+}
+
 static void set_option(struct bench *bench, int id)
 {
 	switch (id) {
+	case 'b':
+		set_backend(bench, optarg);
+		return;
 	case 'm':
 		bench->mib = number(optarg);
 		if (bench->mib < 2 || bench->mib & (bench->mib - 1))
@@ -65,6 +93,10 @@ static void set_option(struct bench *bench, int id)
 		return;
 	case 'r':
 		bench->repeats = number(optarg);
+		return;
+	case 's':
+		bench->count_submissions = true;
+		bench->repeats = 1;
 		return;
 	case 'l':
 		list_cases();
@@ -78,7 +110,7 @@ static void set_option(struct bench *bench, int id)
 static bool is_wanted(const struct bench_case *self, char **patterns)
 {
 	if (!*patterns)
-		return true;
+		return !self->on_demand;
 	for (; *patterns; patterns++) {
 		if (!fnmatch(*patterns, self->name, 0))
 			return true;
@@ -86,31 +118,59 @@ static bool is_wanted(const struct bench_case *self, char **patterns)
 	return false;
 }
 
+static bool is_possible(const struct bench *bench, const struct bench_case *self)
+{
+	if (self->needs == NEEDS_IOMMUFD)
+		return bench->backend == &bench_iommufd;
+	if (self->needs == NEEDS_CONTAINER)
+		return bench->backend == &bench_container;
+	return true;
+}
+
+/* For one unit, or of submissions for one call. */
+static double each(const struct bench *bench, const struct bench_cost *cost)
+{
+	if (bench->count_submissions)
+		return (double)cost->submissions / cost->calls;
+	return (double)cost->amount / cost->operations;
+}
+
+static void print_cost(const struct bench *bench, const struct bench_case *self,
+		       const char *name, const struct bench_cost *cost)
+{
+	bool calls = bench->count_submissions;
+
+	printf("%s\t%s\t%s\t%s\t", calls ? "submissions" : "result", self->name, name,
+	       calls ? "call" : self->unit);
+	if (!cost->operations || (calls && !cost->calls))
+		puts("-\t0");
+	else
+		printf("%.2f\t%llu\n", each(bench, cost), calls ? cost->calls : cost->operations);
+	fflush(stdout);
+}
+
 static void run_case(struct bench *bench, const struct bench_case *self)
 {
-	double least[BENCH_COSTS];
+	struct bench_cost least[BENCH_COSTS] = { 0 };
 	unsigned int run, i;
 
-	for (run = 0; run < bench->repeats; run++) {
+	for (run = 0; run < bench->repeats && is_possible(bench, self); run++) {
 		struct bench_cost cost[BENCH_COSTS] = { 0 };
 
 		self->run(bench, self, cost);
 		for (i = 0; i < BENCH_COSTS && self->costs[i]; i++) {
-			double each = (double)cost[i].ns / cost[i].operations;
-
-			if (!run || each < least[i])
-				least[i] = each;
+			if (!run || (cost[i].operations &&
+				     each(bench, &cost[i]) < each(bench, &least[i])))
+				least[i] = cost[i];
 		}
 	}
 	for (i = 0; i < BENCH_COSTS && self->costs[i]; i++)
-		printf("result\t%s\t%s\t%s\t%.2f\n", self->name, self->costs[i], self->unit,
-		       least[i]);
-	fflush(stdout);
+		print_cost(bench, self, self->costs[i], &least[i]);
 }
 
 int main(int argc, char **argv)
 {
-	struct bench bench = { .mib = 1024, .repeats = 2 };
+	struct bench bench = { .backend = &bench_iommufd, .mib = 1024, .repeats = 2 };
 	const struct bench_case *self;
 	bool any = false;
 	int id;
@@ -118,6 +178,10 @@ int main(int argc, char **argv)
 	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1)
 		set_option(&bench, id);
 
+	if (bench.count_submissions && !bench_clock_count_submissions()) {
+		puts("# this IOMMU's driver does not tell its submissions");
+		return EXIT_SUCCESS;
+	}
 	bench_rig_start(&bench);
 	for (self = bench_cases; self->name; self++) {
 		if (!is_wanted(self, argv + optind))

@@ -6,7 +6,8 @@ SHELL := /bin/bash
 
 # For make test these choose the configuration of the guest's kernel.
 CONFIG ?=
-export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES AGAINST BENCH_MIB
+export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND IOMMU \
+	SERVERS AGAINST BENCH_MIB BENCH_GUESTS TOP
 
 help:
 	@echo "Targets:"
@@ -16,6 +17,7 @@ help:
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
 	@echo "  test-clients DPDK and upstream's own tests of VFIO, each in a guest"
 	@echo "  bench        what mapping costs, in the guest's instructions"
+	@echo "  bench-profile  what one CASE of it executes, by function"
 	@echo "  shell        a guest to play in, with the demo on board"
 	@echo "  kernel       build the kernel of CONFIG (default: x86)"
 	@echo "  kernel-path  print where that kernel is, nothing else (make -s)"
@@ -30,7 +32,9 @@ help:
 	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
 	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
 	@echo "  CASES='CASE...' make bench: names or patterns such as 'place-*'"
-	@echo "  AGAINST=bzImage make bench: measure this kernel as well and compare"
+	@echo "  IOMMU=NAME      make bench: intel, amd or virtio"
+	@echo "  AGAINST=bzImage make bench: measure this kernel as well"
+	@echo "  CASE=NAME       make bench-profile: which case"
 	@echo "  JOBS=N          parallel compilers (default: all processors)"
 
 run:
@@ -41,6 +45,9 @@ shell:
 
 bench:
 	@CONFIG="$(CONFIG)" scripts/bench
+
+bench-profile:
+	@CONFIG="$(CONFIG)" scripts/bench-profile
 
 test:
 	@CONFIG="$(CONFIG)" scripts/test
@@ -71,4 +78,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench shell test test-unit test-guest test-clients kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients kernel kernel-path tree check clean

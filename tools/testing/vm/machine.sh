@@ -29,7 +29,7 @@ machine_device() {
 	nvme)
 		printf '%s\n' -device "$port" \
 			-drive "if=none,id=disk$2,format=raw,snapshot=on,file=$3" \
-			-device "nvme,serial=iommufd$2,drive=disk$2,bus=port$2,cmb_size_mb=1"
+			-device "nvme,id=dev$2,serial=iommufd$2,drive=disk$2,bus=port$2,cmb_size_mb=1"
 		;;
 	nvmesriov)
 		printf '%s\n' -device "$port" \

@@ -15,7 +15,7 @@ help:
 	@echo "  test         all tests; the last line counts them"
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
-	@echo "  test-clients DPDK and upstream's own tests of VFIO, each in a guest"
+	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
 	@echo "  shell        a guest to play in, with the demo on board"

@@ -89,3 +89,44 @@ vfio_selftests() {
 		VM_APPEND="vfio_pci.enable_sriov=1 hugepagesz=1G hugepages=1" \
 		client_guest vfio-selftests vfio_selftests "$files"
 }
+
+# stage_qemu DIR: what the guest needs beside the image's QEMU.
+stage_qemu() {
+	"$ROOT/scripts/programs" qemu_guest
+	rm -rf "$1"
+	mkdir -p "$1"
+	cp -r "$CLIENTS/qemu_scenarios" "$1/qemu"
+	cp "$BUILD/programs/qemu_guest/qemu_guest" "$1/qemu/"
+}
+
+# qemu_guest NAME DEVICES SCENARIO...: QEMU in the guest, which assigns the
+# devices to a guest of its own.  Only our kernel says why it refuses.
+qemu_guest() {
+	local name=$1 devices=$2 files=$BUILD/vm/$1-files image
+	shift 2
+	image=$("$ROOT/scripts/image" clients)
+	stage_qemu "$files"
+	VM_IMAGE=$image VM_DEVICES=$devices VM_DISK=$("$ROOT/scripts/disk") \
+		VM_TIMEOUT=${VM_TIMEOUT:-1500} VM_SILENCE=${VM_SILENCE:-600} \
+		VM_ENV="QEMU_SCENARIOS=${SCENARIOS:-$*}
+QEMU_REASONS=${QEMU_REASONS:-$([ -n "${KERNEL:-}" ] && echo 0 || echo 1)}
+QEMU_KILLS=${QEMU_KILLS:-50}" \
+		client_guest "$name" qemu "$files"
+}
+
+qemu() {
+	say "QEMU in a guest, through both backends"
+	qemu_guest qemu "nvme nvme edupair" iommufd legacy together
+}
+
+# The last scenario takes disks away.
+qemu_more() {
+	say "QEMU in a guest: files of a parent, peers, hotplug, mdev, migration"
+	qemu_guest qemu-more "nvme nvme nvme edupair ivshmem" fds p2p p2p_legacy \
+		unplug unplug_legacy together_legacy mtty migrate kvm surprise
+}
+
+qemu_kill() {
+	say "QEMU in a guest, killed at any point of its life"
+	qemu_guest qemu-kill nvme kill
+}

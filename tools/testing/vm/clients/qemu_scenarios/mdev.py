@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""mtty, the sample mdev: a serial port whose bytes come back to it."""
+import os
+import uuid
+
+import outer
+from assign import no_complaints
+from inner import Inner
+from outer import Failed
+
+TYPE = "/sys/devices/virtual/mtty/mtty/mdev_supported_types/mtty-1"
+DATA, LINE_STATUS, FIFO_CONTROL, LINE_CONTROL = 0, 5, 2, 3
+TEXT = b"a byte out is a byte in"
+
+
+class Mtty:
+    """One mdev, there as long as the block runs."""
+
+    def __init__(self):
+        if not os.path.exists(TYPE):
+            raise Failed("the kernel has no mtty")
+        self.name = str(uuid.uuid4())
+        self.path = f"/sys/bus/mdev/devices/{self.name}"
+
+    def __enter__(self):
+        outer.write(TYPE + "/create", self.name)
+        return self
+
+    def __exit__(self, *_):
+        outer.write(self.path + "/remove", "1")
+
+    def given(self, backend="iommufd", **options):
+        device = {"driver": "vfio-pci", "id": "dev4", "addr": "4",
+                  "sysfsdev": self.path, **options}
+        if backend == "iommufd":
+            device["iommufd"] = "iommufd0"
+        return device
+
+
+def port(inner):
+    """Where the serial port is; it is set up on the way."""
+    inner.ask("setconfig", 4, 4, 1)
+    base = inner.value("config", 4, 0x10) & ~3
+    inner.ask("out", base + LINE_CONTROL, 3)
+    inner.ask("out", base + FIFO_CONTROL, 7)
+    return base
+
+
+def send(inner, base, text):
+    for byte in text:
+        inner.ask("out", base + DATA, byte)
+
+
+def receive(inner, base, length):
+    text = b""
+    while len(text) < length and inner.value("in", base + LINE_STATUS) & 1:
+        text += bytes([inner.value("in", base + DATA)])
+    return text
+
+
+def mtty(report):
+    """A byte out is a byte in, with either backend."""
+    for backend in ("iommufd", "legacy"):
+        with Mtty() as device, Inner([device.given(backend)]) as inner:
+            inner.wait_ready()
+            base = port(inner)
+            for text in (TEXT[:8], TEXT[8:16], TEXT[16:]):
+                send(inner, base, text)
+                if receive(inner, base, len(text)) != text:
+                    raise Failed(f"{text} did not come back")
+            no_complaints(inner)
+            inner.quit()
+        report.passed(f"mtty ({backend}): a byte out is a byte in")
+
+
+def migrated(source, target, where):
+    """The source's guest goes on in the target."""
+    target.monitor("migrate-incoming", uri=where)
+    source.monitor("migrate", uri=where)
+    status = outer.wait_until("the migration", lambda: (
+        now := source.monitor("query-migrate"))["status"] in ("completed", "failed") and now)
+    if status["status"] != "completed":
+        raise Failed(f"the migration failed: {status}, {source.log()}, {target.log()}")
+    outer.wait_until("the target to run",
+                     lambda: target.monitor("query-status")["status"] == "running")
+    return status
+
+
+def migrate(report):
+    """What the serial port holds in the source is read in the target."""
+    os.system("ip link set lo up")
+    options = {"enable-migration": "on"}
+    text = TEXT[:12]
+    with Mtty() as one, Mtty() as two, Inner([one.given(**options)]) as source:
+        source.wait_ready()
+        send(source, port(source), text)
+        where = "tcp:127.0.0.1:4444"
+        with Inner([two.given(**options)], extra=["-incoming", "defer"]) as target:
+            status = migrated(source, target, where)
+            source.quit()
+            base = target.value("config", 4, 0x10) & ~3
+            if receive(target, base, len(text)) != text:
+                raise Failed("the serial port of the target holds something else")
+            send(target, base, text)
+            if receive(target, base, len(text)) != text:
+                raise Failed("the serial port of the target does not work")
+            report.note(f"down for {status['downtime']} ms, "
+                        f"{status['ram']['transferred'] >> 10} KiB, "
+                        f"{status.get('vfio', {}).get('transferred', 0)} bytes of the device")
+            target.quit()
+    report.passed("migrate: what the mdev held in the source is read in the target")

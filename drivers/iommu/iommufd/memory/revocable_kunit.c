@@ -14,44 +14,19 @@
  */
 #include <kunit/test.h>
 #include <linux/completion.h>
-#include <linux/iommu.h>
+#include <linux/iommufd_device_memory.h>
 #include <linux/kthread.h>
 #include <linux/prandom.h>
 #include <linux/sizes.h>
-#include <linux/slab.h>
 #include <linux/wait_bit.h>
 
-#include "origin.h"
-#include "revocable.h"
+#include "fakes_kunit.h"
 
 #define SPACE_PAGES 64
 #define SPACE_BASE (16UL * SZ_1M)
 #define MEMORY_PAGES 32
 #define NDOMAINS 2
 #define STEPS 4000
-
-/* Page frames of the fake: far from anything real, never dereferenced. */
-#define FAKE_PFN 0x300000UL
-
-struct fake_domain {
-	struct iommu_domain domain;
-	/* by page of the space: PFN, 0 for nothing; and as the IOTLB may see it */
-	unsigned long table[SPACE_PAGES];
-	unsigned long iotlb[SPACE_PAGES];
-	unsigned int flushes;
-	/* pages until a failure, and its errno; the device's rev.lock */
-	int fail_after;
-	int fail_rc;
-	bool fail_always;
-};
-
-struct fake_device {
-	struct iommufd_revocable rev;
-	bool on; /* rev.lock */
-	/* restores that have ended, without and with the memory */
-	atomic_t missed;
-	atomic_t found;
-};
 
 /* A show as the model has it; no pages: none. */
 struct model_show {
@@ -73,144 +48,6 @@ struct fixture {
 	bool crowded; /* somebody else may look at any time */
 };
 
-static struct fake_domain *fake_of(struct iommu_domain *domain)
-{
-	return container_of(domain, struct fake_domain, domain);
-}
-
-static unsigned long slot_of(unsigned long iova)
-{
-	return (iova - SPACE_BASE) >> PAGE_SHIFT;
-}
-
-static bool fails_now(struct fake_domain *fake)
-{
-	return fake->fail_always || (fake->fail_after && !--fake->fail_after);
-}
-
-static int fake_map_pages(struct iommu_domain *domain, unsigned long iova,
-			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
-			  int prot, gfp_t gfp, size_t *mapped)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	if (!(prot & IOMMU_MMIO) || (prot & IOMMU_CACHE) ||
-	    gfpflags_allow_blocking(gfp))
-		return -EINVAL;
-	for (; pgcount; pgcount--) {
-		if (fails_now(fake))
-			return fake->fail_rc;
-		for (size_t done = 0; done < pgsize; done += PAGE_SIZE)
-			fake->table[slot_of(iova + done)] =
-				PHYS_PFN(paddr + done);
-		iova += pgsize;
-		paddr += pgsize;
-		*mapped += pgsize;
-	}
-	return 0;
-}
-
-static size_t fake_unmap_pages(struct iommu_domain *domain, unsigned long iova,
-			       size_t pgsize, size_t pgcount,
-			       struct iommu_iotlb_gather *gather)
-{
-	struct fake_domain *fake = fake_of(domain);
-	size_t done;
-
-	for (done = 0; done < pgsize * pgcount; done += PAGE_SIZE) {
-		if (!fake->table[slot_of(iova + done)])
-			break;
-		fake->table[slot_of(iova + done)] = 0;
-	}
-	return done;
-}
-
-static int fake_sync_map(struct iommu_domain *domain, unsigned long iova,
-			 size_t size)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	for (int i = 0; i < SPACE_PAGES; i++)
-		if (fake->table[i])
-			fake->iotlb[i] = fake->table[i];
-	return 0;
-}
-
-static void fake_iotlb_sync(struct iommu_domain *domain,
-			    struct iommu_iotlb_gather *gather)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	fake->flushes++;
-	memcpy(fake->iotlb, fake->table, sizeof(fake->iotlb));
-}
-
-static const struct iommu_domain_ops fake_domain_ops = {
-	.map_pages = fake_map_pages,
-	.unmap_pages = fake_unmap_pages,
-	.iotlb_sync_map = fake_sync_map,
-	.iotlb_sync = fake_iotlb_sync,
-};
-
-static struct fake_device *device_of(struct iommufd_revocable *rev)
-{
-	return container_of(rev, struct fake_device, rev);
-}
-
-static int publish_if_on(struct fake_device *dev)
-{
-	guard(mutex)(&dev->rev.lock);
-	if (!dev->on)
-		return -EFAULT;
-	iommufd_revocable_publish_locked(&dev->rev, PFN_PHYS(FAKE_PFN));
-	return 0;
-}
-
-static int fake_restore(struct iommufd_revocable *rev, struct iommufd_log *log)
-{
-	struct fake_device *dev = device_of(rev);
-	atomic_t *ended = &dev->missed;
-	int rc = publish_if_on(dev);
-
-	if (!rc) {
-		iommufd_revocable_fill(rev);
-		ended = &dev->found;
-	}
-	atomic_inc(ended);
-	wake_up_var(ended);
-	return rc;
-}
-
-/* What the timer does when it is due. */
-static void look(struct fixture *fix)
-{
-	struct work_struct *work = &fix->dev->rev.retry.work;
-
-	work->func(work);
-}
-
-static bool fake_concerns(const struct iommufd_revocable *rev,
-			  const struct address_space *mapping)
-{
-	return false;
-}
-
-static const struct iommufd_revocable_ops fake_ops = {
-	.restore = fake_restore,
-	.concerns = fake_concerns,
-};
-
-static void fake_release(struct iommufd_backing *backing)
-{
-	iommufd_revocable_exit(iommufd_revocable_of(backing));
-}
-
-static const struct iommufd_backing_ops fake_backing_ops = {
-	.name = "fake device",
-	.revocable = true,
-	.release = fake_release,
-};
-
 static unsigned int pick(struct fixture *fix, unsigned int below)
 {
 	return prandom_u32_state(&fix->rnd) % below;
@@ -218,8 +55,7 @@ static unsigned int pick(struct fixture *fix, unsigned int below)
 
 static bool is_waiting(struct fixture *fix)
 {
-	guard(mutex)(&fix->dev->rev.lock);
-	return fix->dev->rev.waiting;
+	return fake_is_waiting(&fix->dev->rev);
 }
 
 static struct fixture *fixture_new(struct kunit *test, u64 seed)
@@ -229,19 +65,10 @@ static struct fixture *fixture_new(struct kunit *test, u64 seed)
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	fix->test = test;
 	prandom_seed_state(&fix->rnd, seed);
-	for (int d = 0; d < NDOMAINS; d++) {
-		struct iommu_domain *domain = &fix->domains[d].domain;
-
-		domain->type = IOMMU_DOMAIN_UNMANAGED;
-		domain->ops = &fake_domain_ops;
-		domain->pgsize_bitmap = PAGE_SIZE | SZ_64K;
-	}
-	fix->dev = kzalloc_obj(*fix->dev);
-	KUNIT_ASSERT_NOT_NULL(test, fix->dev);
-	KUNIT_ASSERT_EQ(test, 0,
-			iommufd_revocable_init(&fix->dev->rev, &fake_backing_ops,
-					       &fake_ops, MEMORY_PAGES, true));
-	disable_delayed_work_sync(&fix->dev->rev.retry);
+	for (int d = 0; d < NDOMAINS; d++)
+		fake_domain_init(test, &fix->domains[d], SPACE_BASE, SPACE_PAGES,
+				 SZ_64K);
+	fix->dev = fake_device_new(test, MEMORY_PAGES);
 	return fix;
 }
 
@@ -271,7 +98,7 @@ static unsigned long model_pfn(struct fixture *fix, unsigned int domain,
 
 		if (show->npages && show->domain == domain && at >= show->at &&
 		    at < show->at + show->npages)
-			return FAKE_PFN + show->page + (at - show->at);
+			return fix->dev->pfn + show->page + (at - show->at);
 	}
 	return 0;
 }
@@ -291,14 +118,11 @@ static bool is_wrong(struct fixture *fix, struct mistake *page)
 	page->pfn = fake->table[page->at];
 	page->want = fix->dev->on ? model_pfn(fix, page->domain, page->at) : 0;
 	/* A hole that an error left is filled by and by. */
-	if (fix->broken && !page->pfn)
-		return false;
-	if (page->pfn != page->want)
+	if (page->pfn != page->want && (!fix->broken || page->pfn))
 		return true;
-	if (fix->dev->on)
-		return false;
+	/* Nothing is seen that went. */
 	page->pfn = fake->iotlb[page->at];
-	return page->pfn;
+	return page->pfn && page->pfn != page->want;
 }
 
 static bool find_mistake(struct fixture *fix, struct mistake *page)
@@ -322,19 +146,6 @@ static void check(struct fixture *fix)
 			       page.domain, page.at, page.pfn, page.want);
 }
 
-static void switch_off(struct fixture *fix)
-{
-	guard(mutex)(&fix->dev->rev.lock);
-	iommufd_revocable_revoke_locked(&fix->dev->rev);
-	fix->dev->on = false;
-}
-
-static void set_on(struct fixture *fix)
-{
-	guard(mutex)(&fix->dev->rev.lock);
-	fix->dev->on = true;
-}
-
 static void set_failures(struct fixture *fix, struct fake_domain *fake, int rc,
 			 int after, bool always)
 {
@@ -356,10 +167,10 @@ static void step_on(struct fixture *fix)
 
 	/* One failure for want of memory is got over. */
 	set_failures(fix, fake, -ENOMEM, pick(fix, 20), always);
-	set_on(fix);
+	fake_device_set(fix->dev, true);
 	KUNIT_EXPECT_EQ(fix->test, 0, iommufd_revocable_find(rev, NULL));
 	if (fix->crowded)
-		KUNIT_EXPECT_EQ(fix->test, 0, fake_restore(rev, NULL));
+		KUNIT_EXPECT_EQ(fix->test, 0, rev->ops->restore(rev, NULL));
 	set_failures(fix, fake, 0, 0, false);
 	fix->broken = always;
 	if (!fix->broken)
@@ -369,15 +180,28 @@ static void step_on(struct fixture *fix)
 static void step_switch(struct fixture *fix)
 {
 	if (fix->dev->on)
-		switch_off(fix);
+		fake_device_set(fix->dev, false);
 	else
 		step_on(fix);
+}
+
+/* The memory is found elsewhere, with or without having been away. */
+static void step_move(struct fixture *fix)
+{
+	struct iommufd_revocable *rev = &fix->dev->rev;
+
+	scoped_guard(mutex, &rev->lock)
+		fix->dev->pfn = FAKE_DEVICE_PFN + MEMORY_PAGES * pick(fix, 8);
+	if (!fix->dev->on)
+		return;
+	KUNIT_EXPECT_EQ(fix->test, 0, rev->ops->restore(rev, NULL));
+	fix->broken = false;
 }
 
 /* What an error left is filled by the next look at memory that is there. */
 static void step_look(struct fixture *fix)
 {
-	look(fix);
+	fake_look(&fix->dev->rev);
 	if (!fix->dev->on)
 		return;
 	fix->broken = false;
@@ -441,7 +265,7 @@ static void take_steps(struct fixture *fix)
 {
 	static void (*const steps[])(struct fixture *fix) = {
 		step_show, step_show, step_show, step_hide, step_hide, step_switch,
-		step_look,
+		step_switch, step_move, step_look,
 	};
 
 	for (int i = 0; i < STEPS; i++) {
@@ -465,7 +289,7 @@ static int look_all_the_time(void *data)
 	struct fixture *fix = data;
 
 	while (!kthread_should_stop()) {
-		look(fix);
+		fake_look(&fix->dev->rev);
 		cond_resched();
 	}
 	return 0;
@@ -516,10 +340,90 @@ static void one_flush_a_domain(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iommufd_revocable_find(&fix->dev->rev, NULL));
 	show_all_over(fix);
 	check(fix);
-	switch_off(fix);
+	fake_device_set(fix->dev, false);
 	check(fix);
 	for (int d = 0; d < NDOMAINS; d++)
 		KUNIT_EXPECT_EQ(test, fix->domains[d].flushes, 1);
+	fixture_exit(fix);
+}
+
+static void show_one(struct fixture *fix, unsigned int npages,
+		     unsigned long max_piece)
+{
+	const struct iommufd_show_request rq = {
+		.domain = &fix->domains[0].domain,
+		.iova = SPACE_BASE,
+		.length = npages * PAGE_SIZE,
+		.max_piece = max_piece,
+	};
+
+	KUNIT_ASSERT_EQ(fix->test, 0,
+			iommufd_revocable_show(&fix->dev->rev, &rq, NULL));
+	fix->shows[0] = (struct model_show){ .npages = npages };
+	check(fix);
+}
+
+/* Large pages where they fit, and only if they are wanted. */
+static void no_larger_pages(struct kunit *test)
+{
+	struct fixture *fix = fixture_new(test, 1);
+	struct fake_domain *fake = &fix->domains[0];
+
+	fake_device_set(fix->dev, true);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_revocable_find(&fix->dev->rev, NULL));
+	show_one(fix, MEMORY_PAGES, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, fake->largest, PAGE_SIZE);
+	hide(fix, &fix->shows[0]);
+	show_one(fix, MEMORY_PAGES, 0);
+	KUNIT_EXPECT_EQ(test, fake->largest, SZ_64K);
+	fixture_exit(fix);
+}
+
+/* Less and less often, but never less than once a second, and soon after each revocation. */
+static void looks_less_and_less(struct kunit *test)
+{
+	struct fixture *fix = fixture_new(test, 1);
+	struct iommufd_revocable *rev = &fix->dev->rev;
+	unsigned int delay;
+
+	for (int round = 0; round < 2; round++) {
+		delay = 10;
+		show_one(fix, 1, 0);
+		KUNIT_EXPECT_TRUE(test, is_waiting(fix));
+		for (int i = 0; i < 12; i++) {
+			KUNIT_EXPECT_EQ(test, rev->delay_ms, delay);
+			fake_look(rev);
+			delay = min(2 * delay, 1000);
+		}
+		KUNIT_EXPECT_EQ(test, atomic_read(&fix->dev->missed), 12 * (round + 1));
+		hide(fix, &fix->shows[0]);
+		KUNIT_EXPECT_FALSE(test, is_waiting(fix));
+		/* Nobody waits: the timer that was set before looks at nothing. */
+		fake_look(rev);
+		KUNIT_EXPECT_EQ(test, atomic_read(&fix->dev->missed), 12 * (round + 1));
+	}
+	fixture_exit(fix);
+}
+
+/* Who is told of the device looks at what waits for it, and keeps it alive meanwhile. */
+static void told_of_a_device(struct kunit *test)
+{
+	struct fixture *fix = fixture_new(test, 1);
+	struct fake_device *dev = fix->dev;
+
+	show_one(fix, 4, 0);
+	iommufd_device_memory_recheck(NULL);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->missed), 0);
+	iommufd_device_memory_recheck(dev->mapping);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->missed), 1);
+	KUNIT_EXPECT_EQ(test, dev->users, 2);
+	fake_device_set(dev, true);
+	iommufd_device_memory_recheck(dev->mapping);
+	check(fix);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->found), 1);
+	KUNIT_EXPECT_EQ(test, refcount_read(&dev->rev.backing.refs), 1);
+	iommufd_device_memory_recheck(dev->mapping);
+	KUNIT_EXPECT_EQ(test, atomic_read(&dev->found), 1);
 	fixture_exit(fix);
 }
 
@@ -540,7 +444,7 @@ static void comes_back_by_itself(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, wait_var_event_timeout(&dev->missed,
 						       atomic_read(&dev->missed) > 2,
 						       LONG));
-	set_on(fix);
+	fake_device_set(fix->dev, true);
 	KUNIT_EXPECT_TRUE(test, wait_var_event_timeout(&dev->found,
 						       atomic_read(&dev->found),
 						       LONG));
@@ -559,7 +463,7 @@ static void gone_for_good(struct kunit *test)
 		iommufd_revocable_set_gone_locked(&fix->dev->rev);
 	KUNIT_EXPECT_FALSE(test, is_waiting(fix));
 	hide(fix, &fix->shows[0]);
-	set_on(fix);
+	fake_device_set(fix->dev, true);
 	iommufd_revocable_find(&fix->dev->rev, NULL);
 	KUNIT_EXPECT_FALSE(test, fix->dev->rev.present);
 	fix->dev->on = false;
@@ -584,15 +488,14 @@ static int toggle(void *data)
 	struct fixture *fix = toggler->fix;
 
 	for (unsigned int i = 0; i < toggler->rounds; i++) {
-		switch_off(fix);
+		fake_device_set(fix->dev, false);
 		/* Nothing is being mapped either: page tables change under the lock. */
 		scoped_guard(mutex, &fix->dev->rev.lock)
 			for (int d = 0; d < NDOMAINS; d++)
-				for (int p = 0; p < SPACE_PAGES; p++)
-					toggler->stale += fix->domains[d].table[p] ||
-							  fix->domains[d].iotlb[p];
-		set_on(fix);
-		fake_restore(&fix->dev->rev, NULL);
+				toggler->stale +=
+					!fake_domain_is_empty(&fix->domains[d]);
+		fake_device_set(fix->dev, true);
+		fix->dev->rev.ops->restore(&fix->dev->rev, NULL);
 		cond_resched();
 	}
 	complete(&toggler->done);
@@ -633,6 +536,9 @@ static struct kunit_case revocable_cases[] = {
 	KUNIT_CASE_SLOW(random_steps),
 	KUNIT_CASE_SLOW(random_steps_beside_looks),
 	KUNIT_CASE(one_flush_a_domain),
+	KUNIT_CASE(no_larger_pages),
+	KUNIT_CASE(looks_less_and_less),
+	KUNIT_CASE(told_of_a_device),
 	KUNIT_CASE(comes_back_by_itself),
 	KUNIT_CASE(gone_for_good),
 	KUNIT_CASE(races_with_shows),

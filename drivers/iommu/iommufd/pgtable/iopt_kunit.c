@@ -17,6 +17,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
+#include "../memory/fakes_kunit.h"
 #include "../memory/memlock.h"
 #include "../memory/origin.h"
 #include "iopt_private.h"
@@ -31,15 +32,9 @@
 /* Page frames of the fakes: far from anything real, never dereferenced. */
 #define FAKE_PFN(backing, page) (0x100000UL + (backing) * 0x1000 + (page))
 
-struct fake_domain {
-	struct iommu_domain domain;
+struct table_domain {
+	struct fake_domain fake;
 	struct iopt_domain entry;
-	/* by page of the space: PFN, 0 for nothing; and as the IOTLB may see it */
-	unsigned long table[SPACE_PAGES];
-	unsigned long iotlb[SPACE_PAGES];
-	unsigned int syncs;
-	unsigned int flushes;
-	int fail_after;
 	bool added;
 };
 
@@ -51,12 +46,6 @@ struct fake_backing {
 	unsigned int frame[BACKING_PAGES];
 	unsigned int pins[BACKING_PAGES];
 	int fail_after;
-};
-
-/* Memory of a device, behind the other backings' frames. */
-struct fake_device {
-	struct iommufd_revocable rev;
-	bool on; /* rev.lock */
 };
 
 struct model_page {
@@ -72,83 +61,11 @@ struct fixture {
 	struct iommufd_iopt iopt;
 	struct iommufd_log log;
 	struct iommufd_accounts accounts;
-	struct fake_domain domains[NDOMAINS];
+	struct table_domain domains[NDOMAINS];
 	struct fake_backing *backings[NBACKINGS];
 	struct fake_device *device;
 	struct model_page model[SPACE_PAGES];
 	struct rnd_state rnd;
-};
-
-static struct fake_domain *fake_of(struct iommu_domain *domain)
-{
-	return container_of(domain, struct fake_domain, domain);
-}
-
-static unsigned long slot_of(unsigned long iova)
-{
-	return (iova - SPACE_BASE) >> PAGE_SHIFT;
-}
-
-static int fake_map_pages(struct iommu_domain *domain, unsigned long iova,
-			  phys_addr_t paddr, size_t pgsize, size_t pgcount,
-			  int prot, gfp_t gfp, size_t *mapped)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	for (; pgcount; pgcount--) {
-		if (fake->fail_after && !--fake->fail_after)
-			return -ENOMEM;
-		for (size_t done = 0; done < pgsize; done += PAGE_SIZE)
-			fake->table[slot_of(iova + done)] =
-				PHYS_PFN(paddr + done);
-		iova += pgsize;
-		paddr += pgsize;
-		*mapped += pgsize;
-	}
-	return 0;
-}
-
-static size_t fake_unmap_pages(struct iommu_domain *domain, unsigned long iova,
-			       size_t pgsize, size_t pgcount,
-			       struct iommu_iotlb_gather *gather)
-{
-	struct fake_domain *fake = fake_of(domain);
-	size_t done;
-
-	for (done = 0; done < pgsize * pgcount; done += PAGE_SIZE) {
-		if (!fake->table[slot_of(iova + done)])
-			break;
-		fake->table[slot_of(iova + done)] = 0;
-	}
-	return done;
-}
-
-static int fake_sync_map(struct iommu_domain *domain, unsigned long iova,
-			 size_t size)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	fake->syncs++;
-	for (int i = 0; i < SPACE_PAGES; i++)
-		if (fake->table[i])
-			fake->iotlb[i] = fake->table[i];
-	return 0;
-}
-
-static void fake_iotlb_sync(struct iommu_domain *domain,
-			    struct iommu_iotlb_gather *gather)
-{
-	struct fake_domain *fake = fake_of(domain);
-
-	fake->flushes++;
-	memcpy(fake->iotlb, fake->table, sizeof(fake->iotlb));
-}
-
-static const struct iommu_domain_ops fake_domain_ops = {
-	.map_pages = fake_map_pages,
-	.unmap_pages = fake_unmap_pages,
-	.iotlb_sync_map = fake_sync_map,
-	.iotlb_sync = fake_iotlb_sync,
 };
 
 static struct fake_backing *fake_backing_of(struct iommufd_backing *backing)
@@ -179,10 +96,8 @@ static int fake_pin(struct iommufd_backing *backing, unsigned long first,
 static bool reachable(struct fixture *fix, unsigned long pfn)
 {
 	for (int d = 0; d < NDOMAINS; d++)
-		for (int i = 0; i < SPACE_PAGES; i++)
-			if (fix->domains[d].table[i] == pfn ||
-			    fix->domains[d].iotlb[i] == pfn)
-				return true;
+		if (fake_domain_reaches(&fix->domains[d].fake, pfn))
+			return true;
 	return false;
 }
 
@@ -220,41 +135,6 @@ static const struct iommufd_backing_ops fake_backing_ops = {
 	.unpin = fake_unpin,
 };
 
-static int fake_restore(struct iommufd_revocable *rev, struct iommufd_log *log)
-{
-	struct fake_device *device = container_of(rev, struct fake_device, rev);
-
-	scoped_guard(mutex, &rev->lock) {
-		if (!device->on)
-			return -EFAULT;
-		iommufd_revocable_publish_locked(rev, PFN_PHYS(FAKE_PFN(NBACKINGS, 0)));
-	}
-	iommufd_revocable_fill(rev);
-	return 0;
-}
-
-static bool fake_concerns(const struct iommufd_revocable *rev,
-			  const struct address_space *mapping)
-{
-	return false;
-}
-
-static const struct iommufd_revocable_ops fake_revocable_ops = {
-	.restore = fake_restore,
-	.concerns = fake_concerns,
-};
-
-static void fake_device_release(struct iommufd_backing *backing)
-{
-	iommufd_revocable_exit(iommufd_revocable_of(backing));
-}
-
-static const struct iommufd_backing_ops fake_device_ops = {
-	.name = "fake device",
-	.revocable = true,
-	.release = fake_device_release,
-};
-
 static unsigned int pick(struct fixture *fix, unsigned int below)
 {
 	return prandom_u32_state(&fix->rnd) % below;
@@ -281,16 +161,11 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 	iommufd_accounts_init(&fix->accounts, IOMMUFD_ACCOUNT_USER);
 	iopt_init(&fix->iopt, &fix->log);
 	for (int d = 0; d < NDOMAINS; d++) {
-		struct fake_domain *fake = &fix->domains[d];
+		struct table_domain *domain = &fix->domains[d];
 
-		fake->domain.type = IOMMU_DOMAIN_UNMANAGED;
-		fake->domain.ops = &fake_domain_ops;
-		fake->domain.pgsize_bitmap = PAGE_SIZE | SZ_64K;
-		fake->domain.geometry.force_aperture = true;
-		fake->domain.geometry.aperture_start = SPACE_BASE;
-		fake->domain.geometry.aperture_end =
-			SPACE_BASE + SPACE_PAGES * PAGE_SIZE - 1;
-		fake->entry.domain = &fake->domain;
+		fake_domain_init(test, &domain->fake, SPACE_BASE, SPACE_PAGES,
+				 SZ_64K);
+		domain->entry.domain = &domain->fake.domain;
 	}
 	for (int b = 0; b < NBACKINGS; b++) {
 		struct fake_backing *fake = kzalloc_obj(*fake);
@@ -307,15 +182,8 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 						     &fix->log));
 		fix->backings[b] = fake;
 	}
-	fix->device = kzalloc_obj(*fix->device);
-	KUNIT_ASSERT_NOT_NULL(test, fix->device);
-	KUNIT_ASSERT_EQ(test, 0,
-			iommufd_revocable_init(&fix->device->rev,
-					       &fake_device_ops,
-					       &fake_revocable_ops,
-					       BACKING_PAGES, true));
 	/* Only step_device() looks whether the memory is back. */
-	disable_delayed_work_sync(&fix->device->rev.retry);
+	fix->device = fake_device_new(test, BACKING_PAGES);
 }
 
 static bool any_domain(struct fixture *fix)
@@ -339,7 +207,7 @@ static unsigned long model_pfn(struct fixture *fix, unsigned int at)
 	if (!page->backing)
 		return 0;
 	if (is_device(page))
-		return fix->device->on ? FAKE_PFN(NBACKINGS, page->page) : 0;
+		return fix->device->on ? FAKE_DEVICE_PFN + page->page : 0;
 	fake = fake_backing_of(page->backing);
 	return FAKE_PFN(fake->index, fake->frame[page->page]);
 }
@@ -355,13 +223,13 @@ static bool any_device(struct fixture *fix, unsigned int first, unsigned int end
 static void check_domains(struct fixture *fix)
 {
 	for (int d = 0; d < NDOMAINS; d++) {
-		struct fake_domain *fake = &fix->domains[d];
+		struct table_domain *domain = &fix->domains[d];
 
 		for (int i = 0; i < SPACE_PAGES; i++) {
 			unsigned long pfn = model_pfn(fix, i);
 
-			KUNIT_ASSERT_EQ_MSG(fix->test, fake->table[i],
-					    fake->added ? pfn : 0,
+			KUNIT_ASSERT_EQ_MSG(fix->test, domain->fake.table[i],
+					    domain->added ? pfn : 0,
 					    "domain %d page %d", d, i);
 		}
 	}
@@ -420,7 +288,7 @@ static bool maybe_fail(struct fixture *fix, struct iopt_slice *slice)
 	if (!any_domain(fix))
 		return false;
 	if (!pick(fix, 12))
-		fix->domains[pick(fix, NDOMAINS)].fail_after = 1 + pick(fix, 4);
+		fix->domains[pick(fix, NDOMAINS)].fake.fail_after = 1 + pick(fix, 4);
 	else if (!slice->backing->ops->revocable && !pick(fix, 12))
 		fake_backing_of(slice->backing)->fail_after = 1 + pick(fix, 4);
 	else
@@ -431,7 +299,7 @@ static bool maybe_fail(struct fixture *fix, struct iopt_slice *slice)
 static void stop_failing(struct fixture *fix)
 {
 	for (int d = 0; d < NDOMAINS; d++)
-		fix->domains[d].fail_after = 0;
+		fix->domains[d].fake.fail_after = 0;
 	for (int b = 0; b < NBACKINGS; b++)
 		fix->backings[b]->fail_after = 0;
 }
@@ -459,7 +327,7 @@ static void map_slices(struct fixture *fix, struct list_head *slices,
 	bool fits = free_stretch(fix, at, npages) == npages &&
 		    !is_away(fix, first, away_ok);
 	bool failing = maybe_fail(fix, first);
-	unsigned int syncs = fix->domains[0].syncs;
+	unsigned int syncs = fix->domains[0].fake.syncs;
 	int rc = iopt_map(&fix->iopt, &rq);
 
 	stop_failing(fix);
@@ -473,7 +341,7 @@ static void map_slices(struct fixture *fix, struct list_head *slices,
 		return;
 	model_map(fix, at, slices);
 	if (!any_device(fix, at, at + npages))
-		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].syncs,
+		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].fake.syncs,
 				syncs + fix->domains[0].added);
 }
 
@@ -536,7 +404,7 @@ static void step_unmap(struct fixture *fix)
 {
 	unsigned int npages = 1 + pick(fix, 30);
 	unsigned int first = pick(fix, SPACE_PAGES - npages);
-	unsigned int flushes = fix->domains[0].flushes;
+	unsigned int flushes = fix->domains[0].fake.flushes;
 	struct iova_span span;
 	unsigned long bytes;
 	int rc;
@@ -552,7 +420,7 @@ static void step_unmap(struct fixture *fix)
 	if (rc)
 		return;
 	if (!any_device(fix, first, first + npages))
-		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].flushes,
+		KUNIT_EXPECT_EQ(fix->test, fix->domains[0].fake.flushes,
 				flushes + fix->domains[0].added);
 	for (unsigned int i = first; i < first + npages; i++) {
 		bytes -= fix->model[i].backing ? PAGE_SIZE : 0;
@@ -593,37 +461,38 @@ static void step_unmap_begun(struct fixture *fix)
 
 static void step_domain(struct fixture *fix)
 {
-	struct fake_domain *fake = &fix->domains[pick(fix, NDOMAINS)];
+	struct table_domain *domain = &fix->domains[pick(fix, NDOMAINS)];
 	bool failing;
 	int rc;
 
-	if (fake->added) {
-		iopt_remove_domain(&fix->iopt, &fake->entry);
-		fake->added = false;
+	if (domain->added) {
+		iopt_remove_domain(&fix->iopt, &domain->entry);
+		domain->added = false;
 		return;
 	}
 	failing = !pick(fix, 3);
 	if (failing)
-		fake->fail_after = 1 + pick(fix, 8);
-	rc = iopt_add_domain(&fix->iopt, &fake->entry);
+		domain->fake.fail_after = 1 + pick(fix, 8);
+	rc = iopt_add_domain(&fix->iopt, &domain->entry);
 	stop_failing(fix);
 	if (!failing)
 		KUNIT_ASSERT_EQ(fix->test, rc, 0);
-	fake->added = !rc;
+	domain->added = !rc;
 }
 
 /* Device memory goes away or comes back. */
 static void step_device(struct fixture *fix)
 {
 	struct iommufd_revocable *rev = &fix->device->rev;
-	bool on = fix->device->on;
+	bool on = !fix->device->on;
 
-	scoped_guard(mutex, &rev->lock) {
-		iommufd_revocable_revoke_locked(rev);
-		fix->device->on = !on;
-	}
+	fake_device_set(fix->device, on);
 	if (!on)
-		KUNIT_EXPECT_EQ(fix->test, 0, fake_restore(rev, NULL));
+		return;
+	if (pick(fix, 2))
+		KUNIT_EXPECT_EQ(fix->test, 0, rev->ops->restore(rev, NULL));
+	else
+		fake_look(rev);
 }
 
 /* What a pin of pages has to say: at a hole, and at device memory. */

@@ -66,10 +66,12 @@ static const struct file_operations *device_fops;
  * @fops: operations of VFIO's device files, or NULL when VFIO leaves
  *
  * Context: any; when VFIO leaves, no such file is open any more.
+ * Return: what was said before.
  */
-void iommufd_device_memory_set_fops(const struct file_operations *fops)
+const struct file_operations *
+iommufd_device_memory_set_fops(const struct file_operations *fops)
 {
-	WRITE_ONCE(device_fops, fops);
+	return xchg(&device_fops, fops);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_memory_set_fops, "IOMMUFD");
 

@@ -15,6 +15,8 @@
  *
  * Locks: the reservation lock of the dma-buf, and &iommufd_revocable.lock inside it.
  */
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -27,6 +29,7 @@
 #include <linux/vfio_pci_core.h>
 
 #include "../test_hooks.h"
+#include "origin.h"
 #include "revocable.h"
 #include "revoked.h"
 
@@ -46,11 +49,13 @@ struct dmabuf_backing {
 #define dmabuf_of(revocable) container_of(revocable, struct dmabuf_backing, rev)
 
 /* -EOPNOTSUPP: somebody else's buffer, or more than one piece; -ENODEV: revoked. */
-static int ask_exporter(struct dma_buf_attachment *attach, struct phys_vec *phys)
+VISIBLE_IF_KUNIT int iommufd_dmabuf_ask(struct dma_buf_attachment *attach,
+					struct phys_vec *phys)
 {
 	typeof(vfio_pci_dma_buf_iommufd_map) *ask;
 	int rc;
 
+	KUNIT_STATIC_STUB_REDIRECT(iommufd_dmabuf_ask, attach, phys);
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	rc = iommufd_test_dma_buf_iommufd_map(attach, phys);
@@ -73,7 +78,7 @@ static int ask_and_publish(struct dmabuf_backing *db)
 	struct phys_vec phys;
 	int rc;
 
-	rc = ask_exporter(db->attach, &phys);
+	rc = iommufd_dmabuf_ask(db->attach, &phys);
 	if (rc)
 		return rc;
 	if (start + ((u64)backing->npages << PAGE_SHIFT) > PAGE_ALIGN(phys.len))

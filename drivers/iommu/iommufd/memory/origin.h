@@ -35,4 +35,11 @@ unsigned long iommufd_backing_npinned(struct iommufd_backing *backing);
 bool iommufd_backing_covers(struct iommufd_backing *backing,
 			    unsigned long first, unsigned long npages);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Asks the exporter of a dma-buf where its memory is; KUnit's exporters have a stub. */
+struct dma_buf_attachment;
+struct phys_vec;
+int iommufd_dmabuf_ask(struct dma_buf_attachment *attach, struct phys_vec *phys);
+#endif
+
 #endif

@@ -379,6 +379,76 @@ static void no_larger_pages(struct kunit *test)
 	fixture_exit(fix);
 }
 
+#define LARGE_PAGES 2048
+#define LARGE_AT 300
+#define LARGE_PAGE 100
+#define LARGE_NPAGES 1300
+
+/* Pages [@first, @end) of a large show are mapped, and nothing else. */
+static void check_large(struct kunit *test, const struct fake_domain *fake,
+			unsigned int first, unsigned int end)
+{
+	unsigned int wrong = 0;
+
+	for (unsigned int i = 0; i < LARGE_PAGES; i++) {
+		bool is_there = i >= LARGE_AT + first && i < LARGE_AT + end;
+		unsigned long pfn = FAKE_DEVICE_PFN + LARGE_PAGE + i - LARGE_AT;
+
+		wrong += fake->table[i] != (is_there ? pfn : 0);
+	}
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+}
+
+/* What is large is mapped in pieces, and may stop after any of them. */
+static void in_pieces(struct kunit *test)
+{
+	struct fake_domain *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct fake_device *dev = fake_device_new(test, LARGE_PAGES);
+	struct iommufd_show_request rq = {
+		.iova = SPACE_BASE + LARGE_AT * PAGE_SIZE,
+		.offset = LARGE_PAGE * PAGE_SIZE,
+		.length = LARGE_NPAGES * PAGE_SIZE,
+		.max_piece = PAGE_SIZE,
+	};
+	/* Pieces end where a page of 2 MiB would. */
+	const unsigned int first_piece = SZ_2M / PAGE_SIZE - LARGE_AT;
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake_domain_init(test, fake, SPACE_BASE, LARGE_PAGES, SZ_64K | SZ_2M);
+	rq.domain = &fake->domain;
+	fake_device_set(dev, true);
+	KUNIT_ASSERT_EQ(test, 0, iommufd_revocable_find(&dev->rev, NULL));
+
+	/* All or nothing when it is new. */
+	fake->fail_after = first_piece + 10;
+	fake->fail_rc = -EINVAL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, iommufd_revocable_show(&dev->rev, &rq, NULL));
+	KUNIT_EXPECT_TRUE(test, fake_domain_is_empty(fake));
+	KUNIT_ASSERT_EQ(test, 0, iommufd_revocable_show(&dev->rev, &rq, NULL));
+	check_large(test, fake, 0, LARGE_NPAGES);
+
+	/* As far as it goes when it comes back, and the rest later. */
+	fake_device_set(dev, false);
+	KUNIT_EXPECT_TRUE(test, fake_domain_is_empty(fake));
+	fake_device_set(dev, true);
+	fake->fail_after = first_piece + 10;
+	KUNIT_EXPECT_EQ(test, 0, iommufd_revocable_find(&dev->rev, NULL));
+	check_large(test, fake, 0, first_piece);
+	KUNIT_EXPECT_TRUE(test, fake_is_waiting(&dev->rev));
+	fake_look(&dev->rev);
+	check_large(test, fake, 0, LARGE_NPAGES);
+	KUNIT_EXPECT_FALSE(test, fake_is_waiting(&dev->rev));
+
+	/* A part can go, too. */
+	fake_device_set(dev, false);
+	fake_device_set(dev, true);
+	fake->fail_after = first_piece + 10;
+	KUNIT_EXPECT_EQ(test, 0, iommufd_revocable_find(&dev->rev, NULL));
+	iommufd_revocable_hide(&dev->rev, rq.domain, rq.iova);
+	KUNIT_EXPECT_TRUE(test, fake_domain_is_empty(fake));
+	iommufd_backing_put(&dev->rev.backing);
+}
+
 /* Less and less often, but never less than once a second, and soon after each revocation. */
 static void looks_less_and_less(struct kunit *test)
 {
@@ -537,6 +607,7 @@ static struct kunit_case revocable_cases[] = {
 	KUNIT_CASE_SLOW(random_steps_beside_looks),
 	KUNIT_CASE(one_flush_a_domain),
 	KUNIT_CASE(no_larger_pages),
+	KUNIT_CASE(in_pieces),
 	KUNIT_CASE(looks_less_and_less),
 	KUNIT_CASE(told_of_a_device),
 	KUNIT_CASE(comes_back_by_itself),

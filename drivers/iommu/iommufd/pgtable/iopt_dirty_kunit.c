@@ -20,17 +20,11 @@
 #include <kunit/test.h>
 #include <linux/bitmap.h>
 #include <linux/iommu.h>
-#include <linux/iommufd_report.h>
-#include <linux/mman.h>
-#include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
-#include "../memory/memlock.h"
-#include "../memory/origin.h"
+#include "bench_kunit.h"
 #include "iopt_dirty.h"
-#include "iopt_private.h"
 
 #define SPACE_BASE (4096 * PAGE_SIZE)
 #define SPACE_PAGES 8192
@@ -66,10 +60,7 @@ struct fake_slot {
 
 struct dirty_test {
 	struct kunit *test;
-	struct rnd_state rnd;
-	struct iommufd_iopt iopt;
-	struct iommufd_log log;
-	struct iommufd_accounts accounts;
+	struct iopt_bench bench;
 	struct iommufd_backing *backing;
 	/* pages where the fake memory is not contiguous */
 	DECLARE_BITMAP(torn, BACKING_PAGES);
@@ -93,7 +84,7 @@ static struct dirty_test *test_of(struct iommu_domain *domain)
 
 static unsigned long pick(struct dirty_test *dt, unsigned long below)
 {
-	return prandom_u32_state(&dt->rnd) % below;
+	return iopt_bench_pick(&dt->bench, below);
 }
 
 static unsigned long slot_of(unsigned long iova)
@@ -263,36 +254,26 @@ static void dirty_test_init(struct kunit *test, struct dirty_test *dt, u64 seed)
 {
 	dt->test = test;
 	backing_test = dt;
-	prandom_seed_state(&dt->rnd, seed);
-	iommufd_log_init(&dt->log);
-	iommufd_accounts_init(&dt->accounts, IOMMUFD_ACCOUNT_USER);
-	iopt_init(&dt->iopt, &dt->log);
+	iopt_bench_init(test, &dt->bench, seed);
 	for (unsigned long n = pick(dt, 6); n; n--)
 		__set_bit(1 + pick(dt, BACKING_PAGES - 1), dt->torn);
-	dt->backing = kzalloc_obj(*dt->backing);
-	KUNIT_ASSERT_NOT_NULL(test, dt->backing);
-	KUNIT_ASSERT_EQ(test, 0,
-			iommufd_backing_init(dt->backing, &fake_backing_ops,
-					     &dt->accounts, BACKING_PAGES, true,
-					     &dt->log));
+	dt->backing = iopt_bench_backing(&dt->bench, &fake_backing_ops,
+					 BACKING_PAGES);
 	dt->domain.type = IOMMU_DOMAIN_UNMANAGED;
 	dt->domain.ops = &fake_domain_ops;
 	dt->domain.dirty_ops = &fake_dirty_ops;
 	dt->domain.pgsize_bitmap = PAGE_SIZES;
 	dt->entry.domain = &dt->domain;
 	dt->cleared_first = ULONG_MAX;
-	KUNIT_ASSERT_EQ(test, 0, iopt_add_domain(&dt->iopt, &dt->entry));
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_domain(&dt->bench.iopt, &dt->entry));
 }
 
 static void dirty_test_exit(struct dirty_test *dt)
 {
-	unsigned long bytes;
-
-	KUNIT_EXPECT_EQ(dt->test, 0, iopt_unmap_all(&dt->iopt, &bytes));
-	iopt_remove_domain(&dt->iopt, &dt->entry);
-	iopt_destroy(&dt->iopt);
+	iopt_bench_unmap(&dt->bench);
+	iopt_remove_domain(&dt->bench.iopt, &dt->entry);
 	iommufd_backing_put(dt->backing);
-	iommufd_accounts_destroy(&dt->accounts);
+	iopt_bench_exit(&dt->bench);
 }
 
 static int map_pages(struct dirty_test *dt, unsigned long at,
@@ -313,7 +294,7 @@ static int map_pages(struct dirty_test *dt, unsigned long at,
 
 	list_add(&slice.item, &slices);
 	rq.slices = &slices;
-	return iopt_map(&dt->iopt, &rq);
+	return iopt_map(&dt->bench.iopt, &rq);
 }
 
 /* Mostly so that large pages fit, and often so that they begin later. */
@@ -339,7 +320,7 @@ static void step_unmap(struct dirty_test *dt)
 
 	span.first = iova_of(pick(dt, SPACE_PAGES / 2));
 	span.last = span.first + (1 + pick(dt, SPACE_PAGES / 2)) * PAGE_SIZE - 1;
-	iopt_unmap(&dt->iopt, &span, &bytes);
+	iopt_unmap(&dt->bench.iopt, &span, &bytes);
 }
 
 static void step_write(struct dirty_test *dt)
@@ -355,11 +336,11 @@ static void step_switch(struct dirty_test *dt)
 	if (dt->tracking && pick(dt, 4))
 		return;
 	if (dt->tracking) {
-		KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_stop(&dt->iopt, &dt->entry));
+		KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_stop(&dt->bench.iopt, &dt->entry));
 		KUNIT_EXPECT_FALSE(dt->test, dt->tracking);
 		return;
 	}
-	KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_start(&dt->iopt, &dt->entry));
+	KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_start(&dt->bench.iopt, &dt->entry));
 	KUNIT_EXPECT_TRUE(dt->test, dt->tracking);
 	for (unsigned long i = 0; i < SPACE_PAGES; i++) {
 		stale += dt->slots[i].dirty || dt->slots[i].written;
@@ -368,7 +349,7 @@ static void step_switch(struct dirty_test *dt)
 	KUNIT_EXPECT_EQ(dt->test, stale, 0);
 	/* Once more forgets nothing. */
 	step_write(dt);
-	KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_start(&dt->iopt, &dt->entry));
+	KUNIT_ASSERT_EQ(dt->test, 0, iopt_dirty_start(&dt->bench.iopt, &dt->entry));
 }
 
 /* A range, and mostly the unit of a VMM. */
@@ -482,7 +463,7 @@ static void step_read(struct dirty_test *dt)
 	prepare_call(dt, &rq);
 	dt->race = !pick(dt, 2);
 	dt->fail_after = pick(dt, 6) ? 0 : 1 + pick(dt, 20);
-	rc = iopt_dirty_read(&dt->iopt, &dt->entry, &rq);
+	rc = iopt_dirty_read(&dt->bench.iopt, &dt->entry, &rq);
 	if (rc)
 		KUNIT_EXPECT_EQ(dt->test, rc, -EIO);
 	dt->race = false;
@@ -506,7 +487,7 @@ static void step_read_fault(struct dirty_test *dt)
 	rq.data = (u64 __user *)(dt->user + USER_BYTES + PAGE_SIZE -
 				 round_down(pick(dt, nbytes), sizeof(u64)));
 	KUNIT_EXPECT_EQ(dt->test, -EFAULT,
-			iopt_dirty_read(&dt->iopt, &dt->entry, &rq));
+			iopt_dirty_read(&dt->bench.iopt, &dt->entry, &rq));
 	for (unsigned long i = 0; i < SPACE_PAGES; i++)
 		dirty += dt->slots[i].dirty;
 	KUNIT_EXPECT_EQ(dt->test, dirty, before);
@@ -522,13 +503,8 @@ static struct dirty_test *dirty_test_alloc(struct kunit *test)
 	dt->bits = kunit_kzalloc(test, USER_BYTES, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, dt->slots);
 	KUNIT_ASSERT_NOT_NULL(test, dt->bits);
-	dt->user = kunit_vm_mmap(test, NULL, 0, USER_BYTES + 2 * PAGE_SIZE,
-				 PROT_READ | PROT_WRITE,
-				 MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(dt->user));
-	/* Nothing is there behind one page more than the largest bitmap needs. */
-	KUNIT_ASSERT_EQ(test, 0, vm_munmap(dt->user + USER_BYTES + PAGE_SIZE,
-					   PAGE_SIZE));
+	/* One page more than the largest bitmap needs. */
+	dt->user = iopt_bench_user(test, USER_BYTES + PAGE_SIZE);
 	return dt;
 }
 
@@ -563,11 +539,11 @@ static void holes_are_skipped(struct kunit *test)
 	rq.data = (u64 __user *)dt->user;
 	for (int i = 0; i < ARRAY_SIZE(at); i++)
 		KUNIT_ASSERT_EQ(test, 0, map_pages(dt, at[i], i, 1));
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(&dt->iopt, &dt->entry));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(&dt->bench.iopt, &dt->entry));
 	for (int i = 0; i < ARRAY_SIZE(at); i++)
 		device_writes(dt, at[i]);
 	prepare_call(dt, &rq);
-	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->iopt, &dt->entry, &rq));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->bench.iopt, &dt->entry, &rq));
 	check_call(dt, &rq, 0);
 	KUNIT_EXPECT_EQ(test, bitmap_weight(dt->bits, SPACE_PAGES), ARRAY_SIZE(at));
 	KUNIT_EXPECT_EQ(test, dt->flushes, 1);
@@ -588,18 +564,18 @@ static void cut_page_stays_dirty(struct kunit *test)
 	rq.data = (u64 __user *)dt->user;
 	KUNIT_ASSERT_EQ(test, 0, map_pages(dt, 0, 0, 1024));
 	KUNIT_ASSERT_EQ(test, dt->slots[512].size, 512 * PAGE_SIZE);
-	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(&dt->iopt, &dt->entry));
+	KUNIT_ASSERT_EQ(test, 0, iopt_dirty_start(&dt->bench.iopt, &dt->entry));
 	device_writes(dt, 512 + 300);
 	for (int i = 0; i < 2; i++) {
 		prepare_call(dt, &rq);
-		KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->iopt, &dt->entry, &rq));
+		KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->bench.iopt, &dt->entry, &rq));
 		check_call(dt, &rq, 0);
 		KUNIT_EXPECT_EQ(test, bitmap_weight(dt->bits, 256), 256);
 		KUNIT_EXPECT_TRUE(test, dt->slots[512].dirty);
 	}
 	rq.span.last = iova_of(1024) - 1;
 	prepare_call(dt, &rq);
-	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->iopt, &dt->entry, &rq));
+	KUNIT_EXPECT_EQ(test, 0, iopt_dirty_read(&dt->bench.iopt, &dt->entry, &rq));
 	check_call(dt, &rq, 0);
 	KUNIT_EXPECT_FALSE(test, dt->slots[512].dirty);
 	dirty_test_exit(dt);

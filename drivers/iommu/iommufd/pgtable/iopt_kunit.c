@@ -11,16 +11,11 @@
  * Domains and memory are fakes, so this runs without any hardware, in ARCH=um too.
  */
 #include <kunit/test.h>
-#include <linux/iommu.h>
-#include <linux/iommufd_report.h>
-#include <linux/prandom.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "../memory/fakes_kunit.h"
-#include "../memory/memlock.h"
-#include "../memory/origin.h"
-#include "iopt_private.h"
+#include "bench_kunit.h"
 
 #define SPACE_BASE (16UL * SZ_1M)
 #define SPACE_PAGES 96
@@ -58,14 +53,11 @@ struct model_page {
 
 struct fixture {
 	struct kunit *test;
-	struct iommufd_iopt iopt;
-	struct iommufd_log log;
-	struct iommufd_accounts accounts;
+	struct iopt_bench bench;
 	struct table_domain domains[NDOMAINS];
 	struct fake_backing *backings[NBACKINGS];
 	struct fake_device *device;
 	struct model_page model[SPACE_PAGES];
-	struct rnd_state rnd;
 };
 
 static struct fake_backing *fake_backing_of(struct iommufd_backing *backing)
@@ -137,7 +129,7 @@ static const struct iommufd_backing_ops fake_backing_ops = {
 
 static unsigned int pick(struct fixture *fix, unsigned int below)
 {
-	return prandom_u32_state(&fix->rnd) % below;
+	return iopt_bench_pick(&fix->bench, below);
 }
 
 /* Frames in random order, with stretches that stay together. */
@@ -156,10 +148,7 @@ static void shuffle(struct fixture *fix, struct fake_backing *fake)
 static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 {
 	fix->test = test;
-	prandom_seed_state(&fix->rnd, seed);
-	iommufd_log_init(&fix->log);
-	iommufd_accounts_init(&fix->accounts, IOMMUFD_ACCOUNT_USER);
-	iopt_init(&fix->iopt, &fix->log);
+	iopt_bench_init(test, &fix->bench, seed);
 	for (int d = 0; d < NDOMAINS; d++) {
 		struct table_domain *domain = &fix->domains[d];
 
@@ -177,9 +166,9 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 		KUNIT_ASSERT_EQ(test, 0,
 				iommufd_backing_init(&fake->backing,
 						     &fake_backing_ops,
-						     &fix->accounts,
+						     &fix->bench.accounts,
 						     BACKING_PAGES, true,
-						     &fix->log));
+						     &fix->bench.log));
 		fix->backings[b] = fake;
 	}
 	/* Only step_device() looks whether the memory is back. */
@@ -254,7 +243,7 @@ static void check_pins(struct fixture *fix)
 					    want[b][i], "backing %d page %d", b, i);
 			total += want[b][i];
 		}
-	KUNIT_ASSERT_EQ(fix->test, atomic_long_read(&fix->accounts.pinned),
+	KUNIT_ASSERT_EQ(fix->test, atomic_long_read(&fix->bench.accounts.pinned),
 			total);
 }
 
@@ -328,7 +317,7 @@ static void map_slices(struct fixture *fix, struct list_head *slices,
 		    !is_away(fix, first, away_ok);
 	bool failing = maybe_fail(fix, first);
 	unsigned int syncs = fix->domains[0].fake.syncs;
-	int rc = iopt_map(&fix->iopt, &rq);
+	int rc = iopt_map(&fix->bench.iopt, &rq);
 
 	stop_failing(fix);
 	if (!fits) {
@@ -373,7 +362,7 @@ static void step_copy(struct fixture *fix)
 
 	while (mapped < npages && fix->model[from + mapped].backing)
 		mapped++;
-	rc = iopt_get_slices(&fix->iopt, SPACE_BASE + from * PAGE_SIZE,
+	rc = iopt_get_slices(&fix->bench.iopt, SPACE_BASE + from * PAGE_SIZE,
 			     npages * PAGE_SIZE, true, &slices);
 	KUNIT_ASSERT_EQ(fix->test, rc, mapped == npages ? 0 : -ENOENT);
 	if (rc)
@@ -414,7 +403,7 @@ static void step_unmap(struct fixture *fix)
 			return;
 	iova_span_make(&span, SPACE_BASE + first * PAGE_SIZE,
 		       npages * PAGE_SIZE);
-	rc = iopt_unmap(&fix->iopt, &span, &bytes);
+	rc = iopt_unmap(&fix->bench.iopt, &span, &bytes);
 	KUNIT_ASSERT_EQ(fix->test, rc,
 			model_unmap_rc(fix, first, first + npages));
 	if (rc)
@@ -447,7 +436,7 @@ static void step_unmap_begun(struct fixture *fix)
 	iova_span_make(&span, SPACE_BASE + first * PAGE_SIZE,
 		       npages * PAGE_SIZE);
 	KUNIT_ASSERT_EQ(fix->test, 0,
-			iopt_unmap_begun(&fix->iopt, &span, &bytes));
+			iopt_unmap_begun(&fix->bench.iopt, &span, &bytes));
 	if (!model_goes_on(fix, first)) {
 		while (model_goes_on(fix, end))
 			end++;
@@ -466,14 +455,14 @@ static void step_domain(struct fixture *fix)
 	int rc;
 
 	if (domain->added) {
-		iopt_remove_domain(&fix->iopt, &domain->entry);
+		iopt_remove_domain(&fix->bench.iopt, &domain->entry);
 		domain->added = false;
 		return;
 	}
 	failing = !pick(fix, 3);
 	if (failing)
 		domain->fake.fail_after = 1 + pick(fix, 8);
-	rc = iopt_add_domain(&fix->iopt, &domain->entry);
+	rc = iopt_add_domain(&fix->bench.iopt, &domain->entry);
 	stop_failing(fix);
 	if (!failing)
 		KUNIT_ASSERT_EQ(fix->test, rc, 0);
@@ -515,9 +504,13 @@ static void step_access(struct fixture *fix)
 	unsigned int first = pick(fix, SPACE_PAGES - npages);
 	unsigned long iova = SPACE_BASE + first * PAGE_SIZE;
 	struct page *pages[6];
+	u8 byte = 0;
 	int rc;
 
-	rc = iopt_access_pin(&fix->iopt, iova, npages * PAGE_SIZE, pages, true);
+	if (is_device(&fix->model[first]))
+		KUNIT_EXPECT_EQ(fix->test, -EINVAL,
+				iopt_access_rw(&fix->bench.iopt, iova, &byte, 1, 0));
+	rc = iopt_access_pin(&fix->bench.iopt, iova, npages * PAGE_SIZE, pages, true);
 	KUNIT_ASSERT_EQ(fix->test, rc, model_pin_rc(fix, first, npages));
 	if (rc)
 		return;
@@ -530,27 +523,24 @@ static void step_access(struct fixture *fix)
 	if (pick(fix, 2))
 		step_domain(fix);
 	check_pins(fix);
-	iopt_access_unpin(&fix->iopt, iova, npages * PAGE_SIZE);
+	iopt_access_unpin(&fix->bench.iopt, iova, npages * PAGE_SIZE);
 	for (unsigned int i = 0; i < npages; i++)
 		fix->model[first + i].access_pins--;
 }
 
 static void fixture_exit(struct fixture *fix)
 {
-	unsigned long bytes;
-
 	for (int d = 0; d < NDOMAINS; d++)
 		if (fix->domains[d].added)
-			iopt_remove_domain(&fix->iopt, &fix->domains[d].entry);
-	KUNIT_EXPECT_EQ(fix->test, iopt_unmap_all(&fix->iopt, &bytes), 0);
-	iopt_destroy(&fix->iopt);
+			iopt_remove_domain(&fix->bench.iopt, &fix->domains[d].entry);
+	iopt_bench_unmap(&fix->bench);
 	for (int b = 0; b < NBACKINGS; b++) {
 		for (int i = 0; i < BACKING_PAGES; i++)
 			KUNIT_EXPECT_EQ(fix->test, fix->backings[b]->pins[i], 0);
 		iommufd_backing_put(&fix->backings[b]->backing);
 	}
 	iommufd_backing_put(&fix->device->rev.backing);
-	iommufd_accounts_destroy(&fix->accounts);
+	iopt_bench_exit(&fix->bench);
 }
 
 static void random_steps(struct kunit *test)
@@ -597,7 +587,7 @@ static void test_access_unmap(struct iopt_access *access, unsigned long iova,
 
 	me->told++;
 	if (me->told == 3)
-		iopt_access_unpin(&me->fix->iopt, SPACE_BASE + PAGE_SIZE,
+		iopt_access_unpin(&me->fix->bench.iopt, SPACE_BASE + PAGE_SIZE,
 				  2 * PAGE_SIZE);
 }
 
@@ -628,15 +618,15 @@ static void unmap_asks_access(struct kunit *test)
 		.length = 8 * PAGE_SIZE,
 	};
 	list_add(&slice.item, &slices);
-	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->iopt, &access.access));
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->bench.iopt, &access.access));
 	map_slices(fix, &slices, 0, 8, false);
 	KUNIT_ASSERT_EQ(test, 0,
-			iopt_access_pin(&fix->iopt, SPACE_BASE + PAGE_SIZE,
+			iopt_access_pin(&fix->bench.iopt, SPACE_BASE + PAGE_SIZE,
 					2 * PAGE_SIZE, pages, false));
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->iopt, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->bench.iopt, &bytes));
 	KUNIT_EXPECT_EQ(test, bytes, 8 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, access.told, 3);
-	iopt_remove_access(&fix->iopt, &access.access);
+	iopt_remove_access(&fix->bench.iopt, &access.access);
 	fixture_exit(fix);
 }
 
@@ -653,7 +643,7 @@ static void eager_access_unmap(struct iopt_access *access, unsigned long iova,
 {
 	struct eager_access *me = container_of(access, struct eager_access, access);
 
-	iopt_access_unpin(&me->fix->iopt, iova, length);
+	iopt_access_unpin(&me->fix->bench.iopt, iova, length);
 }
 
 static const struct iopt_access_ops eager_access_ops = {
@@ -679,7 +669,7 @@ static void unmap_many_pinned(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, fix);
 	kunit_attach_mm();
 	fixture_init(test, fix, 0);
-	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->iopt, &access.access));
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->bench.iopt, &access.access));
 	for (unsigned int i = 0; i <= MANY_AREAS; i++) {
 		struct iopt_map_request rq = {
 			.slices = &slices,
@@ -696,23 +686,23 @@ static void unmap_many_pinned(struct kunit *test)
 		};
 		INIT_LIST_HEAD(&slices);
 		list_add(&slice.item, &slices);
-		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->iopt, &rq));
+		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->bench.iopt, &rq));
 		if (i < MANY_AREAS)
 			KUNIT_ASSERT_EQ(test, 0,
-					iopt_access_pin(&fix->iopt, rq.iova,
+					iopt_access_pin(&fix->bench.iopt, rq.iova,
 							PAGE_SIZE, &page, false));
 	}
 	/* Cuts the last area. */
 	span.first = SPACE_BASE;
 	span.last = SPACE_BASE + (MANY_AREAS + 1) * PAGE_SIZE - 1;
-	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(&fix->iopt, &span, &bytes));
-	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(&fix->iopt, SPACE_BASE, PAGE_SIZE,
+	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(&fix->bench.iopt, &span, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(&fix->bench.iopt, SPACE_BASE, PAGE_SIZE,
 						 &page, false));
-	iopt_access_unpin(&fix->iopt, SPACE_BASE, PAGE_SIZE);
+	iopt_access_unpin(&fix->bench.iopt, SPACE_BASE, PAGE_SIZE);
 
-	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->iopt, &bytes));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->bench.iopt, &bytes));
 	KUNIT_EXPECT_EQ(test, bytes, (MANY_AREAS + 2) * PAGE_SIZE);
-	iopt_remove_access(&fix->iopt, &access.access);
+	iopt_remove_access(&fix->bench.iopt, &access.access);
 	fixture_exit(fix);
 }
 
@@ -768,7 +758,7 @@ static void auto_iova_keeps_offset(struct kunit *test)
 		};
 		INIT_LIST_HEAD(&slices);
 		list_add(&slice.item, &slices);
-		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->iopt, &rq));
+		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->bench.iopt, &rq));
 		KUNIT_EXPECT_EQ(test, offset_in_page(rq.iova), 0x400);
 		KUNIT_EXPECT_GE(test, rq.iova, PAGE_SIZE);
 	}

@@ -11,16 +11,11 @@
 #include <linux/bitmap.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
-#include <linux/iommufd_report.h>
 #include <linux/iova_bitmap.h>
-#include <linux/mman.h>
-#include <linux/prandom.h>
 #include <linux/uaccess.h>
 
-#include "../memory/memlock.h"
-#include "../memory/origin.h"
+#include "bench_kunit.h"
 #include "iopt_dirty.h"
-#include "iopt_private.h"
 #include "iopt_record.h"
 
 #define SPACE_BASE (4096 * PAGE_SIZE)
@@ -73,10 +68,7 @@ struct record_pin {
 
 struct record_test {
 	struct kunit *test;
-	struct rnd_state rnd;
-	struct iommufd_iopt iopt;
-	struct iommufd_log log;
-	struct iommufd_accounts accounts;
+	struct iopt_bench bench;
 	struct iommufd_backing *backing;
 	struct record_domain domains[NDOMAINS];
 	struct model_page model[SPACE_PAGES];
@@ -94,7 +86,7 @@ static struct record_domain *fake_of(struct iommu_domain *domain)
 
 static unsigned int pick(struct record_test *rt, unsigned int below)
 {
-	return prandom_u32_state(&rt->rnd) % below;
+	return iopt_bench_pick(&rt->bench, below);
 }
 
 static unsigned int slot_of(unsigned long iova)
@@ -191,16 +183,8 @@ static const struct iommufd_backing_ops fake_backing_ops = {
 static void record_test_init(struct kunit *test, struct record_test *rt, u64 seed)
 {
 	rt->test = test;
-	prandom_seed_state(&rt->rnd, seed);
-	iommufd_log_init(&rt->log);
-	iommufd_accounts_init(&rt->accounts, IOMMUFD_ACCOUNT_USER);
-	iopt_init(&rt->iopt, &rt->log);
-	rt->backing = kzalloc_obj(*rt->backing);
-	KUNIT_ASSERT_NOT_NULL(test, rt->backing);
-	KUNIT_ASSERT_EQ(test, 0,
-			iommufd_backing_init(rt->backing, &fake_backing_ops,
-					     &rt->accounts, SPACE_PAGES, true,
-					     &rt->log));
+	iopt_bench_init(test, &rt->bench, seed);
+	rt->backing = iopt_bench_backing(&rt->bench, &fake_backing_ops, SPACE_PAGES);
 	for (int d = 0; d < NDOMAINS; d++) {
 		struct record_domain *fake = &rt->domains[d];
 
@@ -209,28 +193,21 @@ static void record_test_init(struct kunit *test, struct record_test *rt, u64 see
 		fake->domain.pgsize_bitmap = PAGE_SIZE;
 		fake->entry.domain = &fake->domain;
 	}
-	rt->user = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE,
-				 PROT_READ | PROT_WRITE,
-				 MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(rt->user));
-	KUNIT_ASSERT_EQ(test, 0, vm_munmap(rt->user + PAGE_SIZE, PAGE_SIZE));
+	rt->user = iopt_bench_user(test, PAGE_SIZE);
 }
 
 static void record_test_exit(struct record_test *rt)
 {
-	unsigned long bytes;
-
 	for (int i = 0; i < MAX_PINS; i++)
 		if (rt->pins[i].npages)
-			iopt_access_unpin(&rt->iopt, iova_of(rt->pins[i].first),
+			iopt_access_unpin(&rt->bench.iopt, iova_of(rt->pins[i].first),
 					  rt->pins[i].npages * PAGE_SIZE);
 	for (int d = 0; d < NDOMAINS; d++)
 		if (rt->domains[d].added)
-			iopt_remove_domain(&rt->iopt, &rt->domains[d].entry);
-	KUNIT_EXPECT_EQ(rt->test, 0, iopt_unmap_all(&rt->iopt, &bytes));
-	iopt_destroy(&rt->iopt);
+			iopt_remove_domain(&rt->bench.iopt, &rt->domains[d].entry);
+	iopt_bench_unmap(&rt->bench);
 	iommufd_backing_put(rt->backing);
-	iommufd_accounts_destroy(&rt->accounts);
+	iopt_bench_exit(&rt->bench);
 }
 
 /* Page n of the space shows page n of the backing, so that no two areas share one. */
@@ -254,7 +231,7 @@ static void step_map(struct record_test *rt)
 	};
 
 	list_add(&slice.item, &slices);
-	if (iopt_map(&rt->iopt, &rq))
+	if (iopt_map(&rt->bench.iopt, &rq))
 		return;
 	for (unsigned int i = at; i < at + npages; i++)
 		rt->model[i] = (struct model_page){
@@ -272,7 +249,7 @@ static void step_pin(struct record_test *rt)
 	if (!pin->npages) {
 		pin->first = pick(rt, SPACE_PAGES - ARRAY_SIZE(pages));
 		pin->npages = 1 + pick(rt, ARRAY_SIZE(pages));
-		if (iopt_access_pin(&rt->iopt, iova_of(pin->first),
+		if (iopt_access_pin(&rt->bench.iopt, iova_of(pin->first),
 				    pin->npages * PAGE_SIZE, pages, true)) {
 			/* What was pinned before the failure counts, too. */
 			for (unsigned int i = 0; i < pin->npages; i++) {
@@ -290,7 +267,7 @@ static void step_pin(struct record_test *rt)
 			rt->model[pin->first + i].pins++;
 		return;
 	}
-	iopt_access_unpin(&rt->iopt, iova_of(pin->first), pin->npages * PAGE_SIZE);
+	iopt_access_unpin(&rt->bench.iopt, iova_of(pin->first), pin->npages * PAGE_SIZE);
 	for (unsigned int i = 0; i < pin->npages; i++) {
 		rt->model[pin->first + i].pins--;
 		rt->model[pin->first + i].noted |= rt->recording;
@@ -305,7 +282,7 @@ static void step_copy(struct record_test *rt)
 	u8 byte = 0;
 	int rc;
 
-	rc = iopt_access_rw(&rt->iopt, iova_of(at) + pick(rt, PAGE_SIZE), &byte, 1,
+	rc = iopt_access_rw(&rt->bench.iopt, iova_of(at) + pick(rt, PAGE_SIZE), &byte, 1,
 			    write ? IOMMUFD_ACCESS_RW_WRITE : 0);
 	if (!rc && write)
 		rt->model[at].noted |= rt->recording;
@@ -328,7 +305,7 @@ static void step_domain(struct record_test *rt)
 	if (pick(rt, 6))
 		return;
 	if (fake->added) {
-		iopt_remove_domain(&rt->iopt, &fake->entry);
+		iopt_remove_domain(&rt->bench.iopt, &fake->entry);
 		fake->added = false;
 		memset(fake->dirty, 0, sizeof(fake->dirty));
 		for (unsigned int i = 0; i < SPACE_PAGES; i++)
@@ -338,7 +315,7 @@ static void step_domain(struct record_test *rt)
 	fake->domain.dirty_ops = pick(rt, 4) ? &fake_dirty_ops : NULL;
 	fake->broken = !pick(rt, 6);
 	fake->tracking = false;
-	KUNIT_ASSERT_EQ(rt->test, 0, iopt_add_domain(&rt->iopt, &fake->entry));
+	KUNIT_ASSERT_EQ(rt->test, 0, iopt_add_domain(&rt->bench.iopt, &fake->entry));
 	fake->added = true;
 	rt->tells[d] = fake->domain.dirty_ops && !fake->broken;
 	KUNIT_EXPECT_EQ(rt->test, fake->tracking, rt->recording && rt->tells[d]);
@@ -350,13 +327,13 @@ static void step_switch(struct record_test *rt)
 		return;
 	if (rt->recording && pick(rt, 2)) {
 		/* Once more changes nothing. */
-		KUNIT_ASSERT_EQ(rt->test, 0, iopt_record_start(&rt->iopt));
+		KUNIT_ASSERT_EQ(rt->test, 0, iopt_record_start(&rt->bench.iopt));
 		return;
 	}
 	if (rt->recording)
-		iopt_record_stop(&rt->iopt);
+		iopt_record_stop(&rt->bench.iopt);
 	else
-		KUNIT_ASSERT_EQ(rt->test, 0, iopt_record_start(&rt->iopt));
+		KUNIT_ASSERT_EQ(rt->test, 0, iopt_record_start(&rt->bench.iopt));
 	rt->recording = !rt->recording;
 	for (unsigned int i = 0; i < SPACE_PAGES; i++)
 		rt->model[i].noted = false;
@@ -446,7 +423,7 @@ static void step_read(struct record_test *rt)
 
 	call_prepare(rt, &call);
 	call.rq.keep = !pick(rt, 4);
-	rc = iopt_record_read(&rt->iopt, &call.rq);
+	rc = iopt_record_read(&rt->bench.iopt, &call.rq);
 	if (!rt->recording || model_cut(rt, call.first, call.end)) {
 		KUNIT_EXPECT_EQ(rt->test, rc, -EINVAL);
 		return;
@@ -490,7 +467,7 @@ static void step_unmap(struct record_test *rt)
 	}
 	if (fault)
 		call.rq.data = (u64 __user *)(rt->user + PAGE_SIZE);
-	rc = iopt_unmap_written(&rt->iopt, &call.rq, &bytes);
+	rc = iopt_unmap_written(&rt->bench.iopt, &call.rq, &bytes);
 	if (!rt->recording) {
 		KUNIT_EXPECT_EQ(rt->test, rc, -EINVAL);
 	} else if (model_cut(rt, call.first, call.end)) {

@@ -449,6 +449,31 @@ static void in_pieces(struct kunit *test)
 	iommufd_backing_put(&dev->rev.backing);
 }
 
+/* What cannot be mapped is in the way of nothing else. */
+static void one_bad_domain(struct kunit *test)
+{
+	struct fixture *fix = fixture_new(test, 1);
+	struct fake_domain *good = &fix->domains[1];
+	unsigned int wrong = 0;
+
+	show_all_over(fix);
+	set_failures(fix, &fix->domains[0], -EINVAL, 0, true);
+	fake_device_set(fix->dev, true);
+	fix->broken = true;
+	for (int i = 0; i < MAX_SHOWS; i++) {
+		fake_look(&fix->dev->rev);
+		check(fix);
+	}
+	for (unsigned int i = 0; i < SPACE_PAGES; i++)
+		wrong += good->table[i] != model_pfn(fix, 1, i);
+	KUNIT_EXPECT_EQ(test, wrong, 0);
+	KUNIT_EXPECT_TRUE(test, fake_domain_is_empty(&fix->domains[0]));
+	set_failures(fix, &fix->domains[0], 0, 0, false);
+	step_look(fix);
+	check(fix);
+	fixture_exit(fix);
+}
+
 /* Less and less often, but never less than once a second, and soon after each revocation. */
 static void looks_less_and_less(struct kunit *test)
 {
@@ -608,6 +633,7 @@ static struct kunit_case revocable_cases[] = {
 	KUNIT_CASE(one_flush_a_domain),
 	KUNIT_CASE(no_larger_pages),
 	KUNIT_CASE(in_pieces),
+	KUNIT_CASE(one_bad_domain),
 	KUNIT_CASE(looks_less_and_less),
 	KUNIT_CASE(told_of_a_device),
 	KUNIT_CASE(comes_back_by_itself),

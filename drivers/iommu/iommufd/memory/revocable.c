@@ -370,7 +370,8 @@ void iommufd_revocable_set_gone_locked(struct iommufd_revocable *rev)
  * @rev: the revocable
  * @log: where a refusal is told
  *
- * It may be gone again when this returns.
+ * It may be gone again when this returns, or somebody else who has found it may still be
+ * mapping it into the shows of before: iommufd_revocable_show() maps its own.
  *
  * Context: may sleep and fault.  Takes &iommufd_revocable.lock.
  * Return: 0; what the origin's restore says.

@@ -17,11 +17,17 @@
 #include "pgtable/iopt_dirty.h"
 #include "ucmd.h"
 
-static struct iommufd_hwpt_paging *paging_get(struct iommufd_ctx *ictx, u32 id)
+/* The page table that a call is for; what is unknown or reserved has to be 0. */
+static struct iommufd_hwpt_paging *paging_get(const struct iommufd_ucmd *ucmd, u32 id,
+					      u32 unknown_flags, u32 reserved)
 {
-	struct iommufd_object *obj =
-		iommufd_object_get(&ictx->objects, id, IOMMUFD_OBJ_HWPT_PAGING);
+	struct iommufd_object *obj;
 
+	if (unknown_flags)
+		return ERR_PTR(iommufd_refuse_unknown(ucmd, "flags", unknown_flags));
+	if (reserved)
+		return ERR_PTR(iommufd_refuse_unknown(ucmd, "__reserved", reserved));
+	obj = iommufd_object_get(&ucmd->ictx->objects, id, IOMMUFD_OBJ_HWPT_PAGING);
 	if (IS_ERR(obj))
 		return ERR_CAST(obj);
 	return container_of(obj, struct iommufd_hwpt_paging, common.obj);
@@ -29,8 +35,11 @@ static struct iommufd_hwpt_paging *paging_get(struct iommufd_ctx *ictx, u32 id)
 
 static void paging_put(struct iommufd_hwpt_paging *paging)
 {
-	iommufd_object_put(&paging->ioas->ictx->objects, &paging->common.obj);
+	if (!IS_ERR(paging))
+		iommufd_object_put(&paging->ioas->ictx->objects, &paging->common.obj);
 }
+
+DEFINE_FREE(paging_put, struct iommufd_hwpt_paging *, paging_put(_T))
 
 static int check_can_track(const struct iommufd_hwpt_paging *paging)
 {
@@ -63,20 +72,14 @@ static int set_tracking(struct iommufd_hwpt_paging *paging, bool on)
  */
 int iommufd_call_hwpt_set_dirty_tracking(struct iommufd_ucmd *ucmd)
 {
-	struct iommu_hwpt_set_dirty_tracking *cmd = ucmd->cmd;
-	struct iommufd_hwpt_paging *paging;
-	int rc;
+	const struct iommu_hwpt_set_dirty_tracking *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *paging __free(paging_put) =
+		paging_get(ucmd, cmd->hwpt_id, cmd->flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
+			   cmd->__reserved);
 
-	if (cmd->flags & ~IOMMU_HWPT_DIRTY_TRACKING_ENABLE)
-		return iommufd_refuse_unknown(ucmd, "flags", cmd->flags);
-	if (cmd->__reserved)
-		return iommufd_refuse_unknown(ucmd, "__reserved", cmd->__reserved);
-	paging = paging_get(ucmd->ictx, cmd->hwpt_id);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);
-	rc = set_tracking(paging, cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
-	paging_put(paging);
-	return rc;
+	return set_tracking(paging, cmd->flags & IOMMU_HWPT_DIRTY_TRACKING_ENABLE);
 }
 
 /* The bytes of the range, and what a bit stands for. */
@@ -149,18 +152,12 @@ static int get_bitmap(const struct iommufd_ucmd *ucmd,
  */
 int iommufd_call_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd)
 {
-	struct iommu_hwpt_get_dirty_bitmap *cmd = ucmd->cmd;
-	struct iommufd_hwpt_paging *paging;
-	int rc;
+	const struct iommu_hwpt_get_dirty_bitmap *cmd = ucmd->cmd;
+	struct iommufd_hwpt_paging *paging __free(paging_put) =
+		paging_get(ucmd, cmd->hwpt_id,
+			   cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR, cmd->__reserved);
 
-	if (cmd->flags & ~IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
-		return iommufd_refuse_unknown(ucmd, "flags", cmd->flags);
-	if (cmd->__reserved)
-		return iommufd_refuse_unknown(ucmd, "__reserved", cmd->__reserved);
-	paging = paging_get(ucmd->ictx, cmd->hwpt_id);
 	if (IS_ERR(paging))
 		return PTR_ERR(paging);
-	rc = get_bitmap(ucmd, paging);
-	paging_put(paging);
-	return rc;
+	return get_bitmap(ucmd, paging);
 }

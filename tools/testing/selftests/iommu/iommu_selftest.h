@@ -8,7 +8,8 @@
  * failure, so that a test can write the errno that it expects. st_calls.c has
  * the calls with every argument open to abuse, st_env.c the devices, st_fail.c
  * failures of allocations, st_proc.c what /proc tells, child processes and memory,
- * st_mdev.c the mediated devices of samples/vfio-mdev.  st_group.h has groups.
+ * st_mdev.c the mediated devices of samples/vfio-mdev.  st_group.h has groups, st_dma.h
+ * what is mapped in a container.
  */
 #ifndef IOMMU_SELFTEST_H
 #define IOMMU_SELFTEST_H

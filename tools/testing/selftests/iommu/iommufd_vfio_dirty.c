@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "st_mock.h"
 #include "kselftest_harness.h"
 
@@ -82,37 +82,23 @@ static __u64 pages(unsigned int first, unsigned int n)
 
 static int map(struct _test_data_dirty *self, __u32 flags, unsigned int first, unsigned int n)
 {
-	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd),
-		.flags = flags,
-		.vaddr = (uintptr_t)self->memory + first * st_page,
-		.iova = ST_IOVA + first * st_page,
-		.size = n * st_page,
-	};
-
-	return st_call(self->fd, VFIO_IOMMU_MAP_DMA, &cmd);
+	return st_dma_map(self->fd, flags, self->memory + first * st_page, n * st_page,
+			  ST_IOVA + first * st_page);
 }
 
 static int map_rw(struct _test_data_dirty *self, unsigned int first, unsigned int n)
 {
-	return map(self, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, first, n);
-}
-
-static int flags_call(struct _test_data_dirty *self, __u32 flags)
-{
-	struct vfio_iommu_type1_dirty_bitmap cmd = { .argsz = sizeof(cmd), .flags = flags };
-
-	return st_call(self->fd, VFIO_IOMMU_DIRTY_PAGES, &cmd);
+	return map(self, ST_DMA_RW, first, n);
 }
 
 static int start(struct _test_data_dirty *self)
 {
-	return flags_call(self, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+	return st_dma_dirty(self->fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
 }
 
 static int stop(struct _test_data_dirty *self)
 {
-	return flags_call(self, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+	return st_dma_dirty(self->fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
 }
 
 static int get(struct _test_data_dirty *self)
@@ -147,9 +133,9 @@ TEST_F(dirty, flags)
 	for (flags = 0; flags < 16; flags++) {
 		if (flags == 1 || flags == 2 || flags == 4)
 			continue;
-		EXPECT_EQ(-EINVAL, flags_call(self, flags));
+		EXPECT_EQ(-EINVAL, st_dma_dirty(self->fd, flags));
 	}
-	EXPECT_EQ(-EINVAL, flags_call(self, 1u << 31));
+	EXPECT_EQ(-EINVAL, st_dma_dirty(self->fd, 1u << 31));
 	cmd.flags = VFIO_IOMMU_DIRTY_PAGES_FLAG_START;
 	cmd.argsz--;
 	EXPECT_EQ(-EINVAL, st_call(self->fd, VFIO_IOMMU_DIRTY_PAGES, &cmd));
@@ -169,7 +155,7 @@ TEST_F(dirty, without_an_ioas)
 	};
 
 	ASSERT_EQ(0, st_call(self->fd, IOMMU_VFIO_IOAS, &clear));
-	EXPECT_EQ(-EINVAL, flags_call(self, 0));
+	EXPECT_EQ(-EINVAL, st_dma_dirty(self->fd, 0));
 	EXPECT_EQ(-ENODEV, start(self));
 }
 
@@ -177,7 +163,7 @@ TEST_F(dirty, not_with_the_first_type)
 {
 	ASSERT_EQ(0, st_call(self->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1_IOMMU));
 	EXPECT_EQ(-EACCES, start(self));
-	EXPECT_EQ(-EACCES, flags_call(self, 0));
+	EXPECT_EQ(-EACCES, st_dma_dirty(self->fd, 0));
 	ASSERT_EQ(0, st_call(self->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(0, start(self));
 }

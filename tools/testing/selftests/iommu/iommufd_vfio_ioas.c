@@ -13,10 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "kselftest_harness.h"
-
-#define MAP_RW	(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
 FIXTURE(vfio_ioas)
 {
@@ -100,36 +98,15 @@ FIXTURE_TEARDOWN(vfio_ioas)
 
 static int map(struct _test_data_vfio_ioas *self, __u32 flags, int from, int to)
 {
-	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd),
-		.flags = flags,
-		.vaddr = (uintptr_t)self->memory + from * st_page,
-		.iova = ST_IOVA + from * st_page,
-		.size = (to - from) * st_page,
-	};
-
-	return st_call(self->fd, VFIO_IOMMU_MAP_DMA, &cmd);
-}
-
-static int unmap_bytes(int fd, __u32 flags, __u64 iova, __u64 *size)
-{
-	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd),
-		.flags = flags,
-		.iova = iova,
-		.size = *size,
-	};
-	int rc = st_call(fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
-
-	*size = cmd.size;
-	return rc;
+	return st_dma_map(self->fd, flags, self->memory + from * st_page, (to - from) * st_page,
+			  ST_IOVA + from * st_page);
 }
 
 /* The number of pages unmapped, or the error; an error leaves the size alone. */
 static int unmap(struct _test_data_vfio_ioas *self, int from, int to)
 {
 	__u64 asked = (to - from) * st_page, size = asked;
-	int rc = unmap_bytes(self->fd, 0, ST_IOVA + from * st_page, &size);
+	int rc = st_dma_unmap(self->fd, 0, ST_IOVA + from * st_page, &size);
 
 	if (rc && size != asked)
 		return -EIDRM;
@@ -139,7 +116,7 @@ static int unmap(struct _test_data_vfio_ioas *self, int from, int to)
 static int unmap_all(struct _test_data_vfio_ioas *self)
 {
 	__u64 size = 0;
-	int rc = unmap_bytes(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size);
+	int rc = st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size);
 
 	return rc ?: (int)(size / st_page);
 }
@@ -187,8 +164,8 @@ TEST_F(vfio_ioas, no_ioas)
 
 	ASSERT_EQ(0, choose(self->fd, IOMMU_VFIO_IOAS_CLEAR, &id));
 	EXPECT_EQ(-ENODEV, choose(self->fd, IOMMU_VFIO_IOAS_GET, &id));
-	EXPECT_EQ(-ENODEV, map(self, MAP_RW, 0, 1));
-	EXPECT_EQ(-ENODEV, unmap_bytes(self->fd, 0, ST_IOVA, &size));
+	EXPECT_EQ(-ENODEV, map(self, ST_DMA_RW, 0, 1));
+	EXPECT_EQ(-ENODEV, st_dma_unmap(self->fd, 0, ST_IOVA, &size));
 	EXPECT_EQ(st_page, size);
 	EXPECT_EQ(-ENODEV, st_call(self->fd, VFIO_IOMMU_GET_INFO, info));
 	EXPECT_EQ(-ENODEV, integer_call(self->fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
@@ -201,7 +178,7 @@ TEST_F(vfio_ioas, bad_structures)
 {
 	struct vfio_iommu_type1_dma_unmap un = { .iova = ST_IOVA, .size = st_page };
 	struct vfio_iommu_type1_dma_map to = {
-		.flags = MAP_RW,
+		.flags = ST_DMA_RW,
 		.vaddr = (uintptr_t)self->memory,
 		.iova = ST_IOVA,
 		.size = st_page,
@@ -232,21 +209,21 @@ TEST_F(vfio_ioas, map)
 {
 	struct vfio_iommu_type1_dma_map wrap = {
 		.argsz = sizeof(wrap),
-		.flags = MAP_RW,
+		.flags = ST_DMA_RW,
 		.vaddr = (uintptr_t)self->memory,
 		.iova = -st_page,
 		.size = 2 * st_page,
 	};
 
 	EXPECT_EQ(-EINVAL, map(self, 0, 0, 1));
-	EXPECT_EQ(-EINVAL, map(self, MAP_RW, 0, 0));
+	EXPECT_EQ(-EINVAL, map(self, ST_DMA_RW, 0, 0));
 	EXPECT_EQ(-EOVERFLOW, st_call(self->fd, VFIO_IOMMU_MAP_DMA, &wrap));
 	wrap.iova = ST_IOVA;
 	wrap.vaddr = -st_page;
 	EXPECT_EQ(-EOVERFLOW, st_call(self->fd, VFIO_IOMMU_MAP_DMA, &wrap));
 
-	ASSERT_EQ(0, map(self, MAP_RW, 0, 4));
-	EXPECT_EQ(-EEXIST, map(self, MAP_RW, 3, 5));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 0, 4));
+	EXPECT_EQ(-EEXIST, map(self, ST_DMA_RW, 3, 5));
 	EXPECT_EQ(0, map(self, VFIO_DMA_MAP_FLAG_READ, 4, 5));
 	EXPECT_EQ(0, map(self, VFIO_DMA_MAP_FLAG_WRITE, 5, 6));
 	EXPECT_EQ(6, unmap_all(self));
@@ -256,7 +233,7 @@ TEST_F(vfio_ioas, map)
 /* What the container maps an iommufd can unmap, and the other way round. */
 TEST_F(vfio_ioas, both_ways)
 {
-	ASSERT_EQ(0, map(self, MAP_RW, 0, 4));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 0, 4));
 	EXPECT_EQ(0, st_unmap(self->fd, self->env.ioas, ST_IOVA, 4 * st_page));
 	ASSERT_EQ(0, st_map_at(self->fd, self->env.ioas, self->memory, st_page, ST_IOVA));
 	EXPECT_EQ(1, unmap(self, 0, 4));
@@ -266,16 +243,16 @@ TEST_F(vfio_ioas, unmap_numbers)
 {
 	__u64 size = 0;
 
-	ASSERT_EQ(0, map(self, MAP_RW, 0, 4));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 0, 4));
 	EXPECT_EQ(-EINVAL, unmap(self, 0, 0));
 	size = 2 * st_page;
-	EXPECT_EQ(-EOVERFLOW, unmap_bytes(self->fd, 0, -st_page, &size));
+	EXPECT_EQ(-EOVERFLOW, st_dma_unmap(self->fd, 0, -st_page, &size));
 	EXPECT_EQ(2 * st_page, size);
 	size = st_page;
-	EXPECT_EQ(-EINVAL, unmap_bytes(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
 	EXPECT_EQ(st_page, size);
 	size = 0;
-	EXPECT_EQ(-EINVAL, unmap_bytes(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, ST_IOVA, &size));
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, ST_IOVA, &size));
 	EXPECT_EQ(0, unmap(self, 8, 16));
 	EXPECT_EQ(4, unmap(self, 0, 4));
 	EXPECT_EQ(0, unmap(self, 0, 4));
@@ -284,9 +261,9 @@ TEST_F(vfio_ioas, unmap_numbers)
 /* Cutting: the second type refuses, the first takes whole mappings. */
 TEST_F(vfio_ioas, unmap_cuts)
 {
-	ASSERT_EQ(0, map(self, MAP_RW, 0, 4));
-	ASSERT_EQ(0, map(self, MAP_RW, 4, 8));
-	ASSERT_EQ(0, map(self, MAP_RW, 10, 14));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 0, 4));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 4, 8));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 10, 14));
 	if (!self->v1) {
 		EXPECT_EQ(-ENOENT, unmap(self, 1, 3));
 		EXPECT_EQ(-ENOENT, unmap(self, 0, 6));
@@ -386,7 +363,7 @@ TEST_F(vfio_ioas, choice)
 	__u32 other, id = 0;
 
 	ASSERT_EQ(0, ioas_alloc(self->fd, &other));
-	ASSERT_EQ(0, map(self, MAP_RW, 0, 1));
+	ASSERT_EQ(0, map(self, ST_DMA_RW, 0, 1));
 	ASSERT_EQ(0, choose(self->fd, IOMMU_VFIO_IOAS_SET, &other));
 	EXPECT_EQ(0, choose(self->fd, IOMMU_VFIO_IOAS_GET, &id));
 	EXPECT_EQ(other, id);
@@ -413,7 +390,7 @@ TEST(vfio_node)
 	EXPECT_EQ(1, integer_call(fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(0, integer_call(fd, VFIO_CHECK_EXTENSION, VFIO_DMA_CC_IOMMU));
 	EXPECT_EQ(-EINVAL, integer_call(fd, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
-	EXPECT_EQ(-EINVAL, map(&self, MAP_RW, 0, 1));
+	EXPECT_EQ(-EINVAL, map(&self, ST_DMA_RW, 0, 1));
 	EXPECT_TRUE(st_told(fd, "VFIO_IOMMU_MAP_DMA", EINVAL, "no-object", 0));
 	EXPECT_EQ(0, st_option_get(fd, IOMMU_OPTION_RLIMIT_MODE, 0, &value));
 	EXPECT_EQ(1, value);
@@ -421,7 +398,7 @@ TEST(vfio_node)
 
 	ASSERT_EQ(0, ioas_alloc(fd, &ioas));
 	ASSERT_EQ(0, choose(fd, IOMMU_VFIO_IOAS_SET, &ioas));
-	EXPECT_EQ(0, map(&self, MAP_RW, 0, 1));
+	EXPECT_EQ(0, map(&self, ST_DMA_RW, 0, 1));
 	EXPECT_EQ(0, integer_call(fd, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU));
 	EXPECT_EQ(1, unmap_all(&self));
 	close(fd);
@@ -438,7 +415,7 @@ static void *race_map(void *argument)
 	int i, rc;
 
 	for (i = 0; i < racer->rounds && !racer->rc; i++) {
-		rc = map(racer->self, MAP_RW, racer->from, racer->from + 16);
+		rc = map(racer->self, ST_DMA_RW, racer->from, racer->from + 16);
 		if (rc && rc != -EEXIST)
 			racer->rc = rc;
 	}
@@ -490,7 +467,7 @@ static void *race_choose(void *argument)
 		rc = choose(racer->self->fd, IOMMU_VFIO_IOAS_SET, &id);
 		if (rc && rc != -ENOENT)
 			racer->rc = rc;
-		map(racer->self, MAP_RW, 0, 1);
+		map(racer->self, ST_DMA_RW, 0, 1);
 	}
 	return NULL;
 }

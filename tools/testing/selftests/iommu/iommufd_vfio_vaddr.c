@@ -6,14 +6,13 @@
  * on to use it. On an IOAS chosen with IOMMU_VFIO_IOAS, accounted by process.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/capability.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "kselftest_harness.h"
 
 #define SIZE	(256 * ST_KIB)
@@ -49,46 +48,19 @@ static unsigned char *show(int file)
 	return at == MAP_FAILED ? NULL : at;
 }
 
-static int map_flags(int fd, __u32 flags, const void *va, __u64 iova, __u64 size)
-{
-	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd),
-		.flags = flags,
-		.vaddr = (uintptr_t)va,
-		.iova = iova,
-		.size = size,
-	};
-
-	return st_call(fd, VFIO_IOMMU_MAP_DMA, &cmd);
-}
-
 static int map(int fd, const void *va, __u64 iova, __u64 size)
 {
-	return map_flags(fd, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE, va, iova, size);
+	return st_dma_map(fd, ST_DMA_RW, va, size, iova);
 }
 
 static int update(int fd, const void *va, __u64 iova, __u64 size)
 {
-	return map_flags(fd, VFIO_DMA_MAP_FLAG_VADDR, va, iova, size);
-}
-
-static int unmap(int fd, __u32 flags, __u64 iova, __u64 *size)
-{
-	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd),
-		.flags = flags,
-		.iova = iova,
-		.size = *size,
-	};
-	int rc = st_call(fd, VFIO_IOMMU_UNMAP_DMA, &cmd);
-
-	*size = cmd.size;
-	return rc;
+	return st_dma_map(fd, VFIO_DMA_MAP_FLAG_VADDR, va, size, iova);
 }
 
 static int invalidate(int fd, __u64 iova, __u64 size)
 {
-	return unmap(fd, VFIO_DMA_UNMAP_FLAG_VADDR, iova, &size);
+	return st_dma_unmap(fd, VFIO_DMA_UNMAP_FLAG_VADDR, iova, &size);
 }
 
 FIXTURE_SETUP(vaddr)
@@ -156,37 +128,37 @@ TEST_F(vaddr, unmap_flags)
 
 	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA, SIZE));
 	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA + 2 * SIZE, SIZE));
-	EXPECT_EQ(-EINVAL, unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR |
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR |
 				 VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP, ST_IOVA, &size));
-	EXPECT_EQ(-EINVAL, unmap(self->fd, UNMAP_ALL_VADDR, ST_IOVA, &size));
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, UNMAP_ALL_VADDR, ST_IOVA, &size));
 	size = 0;
-	EXPECT_EQ(-EINVAL, unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
 	EXPECT_EQ(-ENOENT, invalidate(self->fd, ST_IOVA, SIZE / 2));
 	size = st_page;
-	EXPECT_EQ(0, unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA + SIZE, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA + SIZE, &size));
 	EXPECT_EQ(0, size);
 	size = 3 * SIZE;
-	EXPECT_EQ(0, unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
 	EXPECT_EQ(2 * SIZE, size);
 
 	/* Once is enough, and a call that meets such a mapping changes nothing. */
 	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA + SIZE, SIZE));
 	EXPECT_EQ(-EINVAL, invalidate(self->fd, ST_IOVA, 3 * SIZE));
 	size = 0;
-	EXPECT_EQ(-EINVAL, unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
+	EXPECT_EQ(-EINVAL, st_dma_unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
 	EXPECT_EQ(-EINVAL, update(self->fd, self->new, ST_IOVA + SIZE, SIZE));
 	EXPECT_EQ(0, update(self->fd, self->new, ST_IOVA, SIZE));
 	EXPECT_EQ(0, update(self->fd, self->new, ST_IOVA + 2 * SIZE, SIZE));
 	size = 0;
-	EXPECT_EQ(0, unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
 	EXPECT_EQ(3 * SIZE, size);
 
 	/* Mappings without an address can go. */
 	size = 0;
-	EXPECT_EQ(0, unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &size));
 	EXPECT_EQ(3 * SIZE, size);
 	size = 0;
-	EXPECT_EQ(0, unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
 	EXPECT_EQ(0, size);
 }
 
@@ -197,10 +169,8 @@ TEST_F(vaddr, map_flags)
 	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA, SIZE));
 	EXPECT_EQ(-EINVAL, update(self->fd, self->new, ST_IOVA, SIZE));
 	ASSERT_EQ(0, invalidate(self->fd, ST_IOVA, SIZE));
-	EXPECT_EQ(-EINVAL, map_flags(self->fd, vaddr | VFIO_DMA_MAP_FLAG_READ, self->new,
-				     ST_IOVA, SIZE));
-	EXPECT_EQ(-EINVAL, map_flags(self->fd, vaddr | VFIO_DMA_MAP_FLAG_WRITE, self->new,
-				     ST_IOVA, SIZE));
+	EXPECT_EQ(-EINVAL, st_dma_map(self->fd, vaddr | ST_DMA_R, self->new, SIZE, ST_IOVA));
+	EXPECT_EQ(-EINVAL, st_dma_map(self->fd, vaddr | ST_DMA_W, self->new, SIZE, ST_IOVA));
 	EXPECT_EQ(-ENOENT, update(self->fd, self->new, ST_IOVA + SIZE, SIZE));
 	EXPECT_EQ(-EINVAL, update(self->fd, self->new, ST_IOVA, SIZE - st_page));
 	EXPECT_EQ(-EINVAL, update(self->fd, self->new, ST_IOVA + st_page, SIZE - st_page));
@@ -368,7 +338,7 @@ TEST_F(vaddr, other_process)
 	ASSERT_EQ(0, invalidate(self->fd, ST_IOVA, SIZE));
 	ASSERT_EQ(0, update(self->fd, self->new, ST_IOVA, SIZE));
 	EXPECT_EQ(SIZE / ST_KIB, st_vm_pin() - self->env.before.vm_pin);
-	EXPECT_EQ(0, unmap(self->fd, 0, ST_IOVA, &size));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, 0, ST_IOVA, &size));
 }
 
 TEST_HARNESS_MAIN

@@ -2,13 +2,13 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Groups and the container, as programs without /dev/iommu use them.
+ * Groups and the container, call by call on file descriptors, and the drivers of a group's
+ * devices.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +68,7 @@ int st_get_group_status(int group)
 
 int st_open_container(void)
 {
-	int fd = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	int fd = open(ST_CONTAINER_NODE, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -92,34 +92,6 @@ int st_set_iommu(int container, unsigned long type)
 int st_get_group_device(int group, const char *name)
 {
 	return st_call(group, VFIO_GROUP_GET_DEVICE_FD, (void *)name);
-}
-
-int st_map_dma(int container, const void *va, __u64 size, __u64 iova)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)va,
-		.iova = iova,
-		.size = size,
-	};
-
-	return st_call(container, VFIO_IOMMU_MAP_DMA, &map);
-}
-
-/* @unmapped: bytes that were mapped; may be NULL. */
-int st_unmap_dma(int container, __u64 iova, __u64 size, __u64 *unmapped)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.iova = iova,
-		.size = size,
-	};
-	int rc = st_call(container, VFIO_IOMMU_UNMAP_DMA, &unmap);
-
-	if (unmapped)
-		*unmapped = unmap.size;
-	return rc;
 }
 
 static bool is_edu(const char *bdf)

@@ -12,7 +12,8 @@
 
 #include "pci_sysfs.h"
 
-#define ST_NODE_SIZE	64
+#define ST_CONTAINER_NODE	"/dev/vfio/vfio"
+#define ST_NODE_SIZE		64
 
 int st_group_node(const char *device, char node[ST_NODE_SIZE]);
 int st_open_group(const char *bdf);
@@ -22,8 +23,6 @@ int st_set_container(int group, int container);
 int st_unset_container(int group);
 int st_set_iommu(int container, unsigned long type);
 int st_get_group_device(int group, const char *name);
-int st_map_dma(int container, const void *va, __u64 size, __u64 iova);
-int st_unmap_dma(int container, __u64 iova, __u64 size, __u64 *unmapped);
 int st_find_pair(char a[PCI_BDF_SIZE], char b[PCI_BDF_SIZE]);
 int st_driver_unbind(const char *bdf);
 int st_driver_bind(const char *bdf, const char *driver);

@@ -95,6 +95,13 @@ void st_say_size(struct st_trial *t, const char *what, long long size);
 void st_be_limited(struct st_trial *t, __u64 memlock);
 [[gnu::noreturn]] void st_give_up(struct st_trial *t, const char *what, int rc);
 
+/* st_trial.c: what rows of several tables do. */
+void st_say_status(struct st_trial *t);
+void st_open_first(struct st_trial *t);
+int st_open_again(struct st_trial *t);
+void st_open_second(struct st_trial *t, struct st_group *second);
+void st_map_and_log(struct st_trial *t);
+
 int st_find_server(const char *node);
 int st_table_main(int argc, char **argv, const struct st_section *sections,
 		  unsigned int count);

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * VFIO_IOMMU_DIRTY_PAGES, and VFIO_IOMMU_UNMAP_DMA with GET_DIRTY_BITMAP.
+ * VFIO_IOMMU_DIRTY_PAGES.  VFIO_IOMMU_UNMAP_DMA with a bitmap has a table of its own.
  *
  * See st_table.h for how the tables are read.
  */
@@ -17,19 +17,6 @@
 #define START		VFIO_IOMMU_DIRTY_PAGES_FLAG_START
 #define STOP		VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP
 #define GET		VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP
-
-/* Pages 4 to 11 are mapped and the log is on. */
-static void prepare(struct st_trial *t)
-{
-	int rc = st_dma_map(t->c.fd, ST_DMA_RW, st_memory(PAGES(8)), PAGES(8),
-			    ST_IOVA + PAGES(4));
-
-	if (rc)
-		st_give_up(t, "cannot map", rc);
-	rc = st_dma_dirty(t->c.fd, START);
-	if (rc)
-		st_give_up(t, "cannot start", rc);
-}
 
 /* A request for the pages 4 to 11, before a row spoils it. */
 static struct st_dirty request(void)
@@ -66,7 +53,7 @@ static void argsz(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.head.argsz = t->arg;
 	say_get(t, &get);
 }
@@ -103,7 +90,7 @@ static void get_stopped(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	st_say_rc(t, st_dma_dirty(t->c.fd, STOP));
 	say_get(t, &get);
 }
@@ -112,7 +99,7 @@ static void get(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	say_get(t, &get);
 }
 
@@ -121,7 +108,7 @@ static void get_twice(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	say_get(t, &get);
 	*(__u64 *)(uintptr_t)get.bitmap.data = 0;
 	say_get(t, &get);
@@ -132,7 +119,7 @@ static void get_into_garbage(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	*(__u64 *)(uintptr_t)get.bitmap.data = 0xff00000000000000ull;
 	say_get(t, &get);
 }
@@ -141,7 +128,7 @@ static void get_pgsize(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.bitmap.pgsize = t->arg;
 	say_get(t, &get);
 }
@@ -150,7 +137,7 @@ static void get_bitmap_size(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.bitmap.size = t->arg;
 	say_get(t, &get);
 }
@@ -159,7 +146,7 @@ static void get_bitmap_too_big(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.bitmap.size = (256ull << 20) + 8;
 	say_get(t, &get);
 }
@@ -168,7 +155,7 @@ static void get_bitmap_address(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.bitmap.data = t->arg;
 	st_say_rc(t, st_call(t->c.fd, VFIO_IOMMU_DIRTY_PAGES, &get));
 }
@@ -180,7 +167,7 @@ static void get_range(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.iova = ST_IOVA + PAGES(t->arg >> 8);
 	get.size = PAGES(t->arg & 0xff);
 	say_get(t, &get);
@@ -190,7 +177,7 @@ static void get_unaligned(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.iova += t->arg;
 	say_get(t, &get);
 }
@@ -199,7 +186,7 @@ static void get_size_unaligned(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.size += t->arg;
 	say_get(t, &get);
 }
@@ -208,7 +195,7 @@ static void get_wraps(struct st_trial *t)
 {
 	struct st_dirty get = request();
 
-	prepare(t);
+	st_map_and_log(t);
 	get.iova = -PAGES(1);
 	get.size = PAGES(2);
 	say_get(t, &get);
@@ -278,7 +265,7 @@ static void own_layout(struct st_trial *t)
 		.get.bitmap.data = st_memory(st_page),
 	};
 
-	prepare(t);
+	st_map_and_log(t);
 	st_say_rc(t, st_call(t->c.fd, VFIO_IOMMU_DIRTY_PAGES, &get));
 	st_say(t, "0x%llx", (unsigned long long)*get.get.bitmap.data);
 }
@@ -407,139 +394,9 @@ static const struct st_row get_rows[] = {
 	  .why = "structures of 32-bit programs are understood" },
 };
 
-static struct st_unmap_dirty unmap_request(void)
-{
-	struct st_unmap_dirty unmap = {
-		.unmap.argsz = sizeof(unmap),
-		.unmap.flags = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP,
-		.unmap.iova = ST_IOVA + PAGES(4),
-		.unmap.size = PAGES(8),
-		.bitmap.pgsize = st_page,
-		.bitmap.size = 8,
-	};
-
-	unmap.bitmap.data = (uintptr_t)st_memory(st_page);
-	return unmap;
-}
-
-static void say_unmap(struct st_trial *t, struct st_unmap_dirty *unmap)
-{
-	st_say_rc(t, st_call(t->c.fd, VFIO_IOMMU_UNMAP_DMA, unmap));
-	st_say_size(t, "size", unmap->unmap.size);
-	if (unmap->bitmap.data > 4096)
-		st_say(t, "0x%llx", (unsigned long long)*(__u64 *)(uintptr_t)unmap->bitmap.data);
-	st_say_size(t, "left", st_dma_mapped(t->c.fd));
-}
-
-static void unmap_get(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	say_unmap(t, &unmap);
-}
-
-static void unmap_not_started(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	st_dma_map(t->c.fd, ST_DMA_RW, st_memory(PAGES(8)), PAGES(8), ST_IOVA + PAGES(4));
-	say_unmap(t, &unmap);
-}
-
-static void unmap_argsz(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.unmap.argsz = t->arg;
-	say_unmap(t, &unmap);
-}
-
-static void unmap_pgsize(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.bitmap.pgsize = t->arg;
-	say_unmap(t, &unmap);
-}
-
-static void unmap_bitmap_size(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.bitmap.size = t->arg;
-	say_unmap(t, &unmap);
-}
-
-static void unmap_bitmap_null(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.bitmap.data = 0;
-	say_unmap(t, &unmap);
-}
-
-static void unmap_more(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.unmap.iova = ST_IOVA;
-	unmap.unmap.size = PAGES(16);
-	say_unmap(t, &unmap);
-}
-
-static void unmap_cut(struct st_trial *t)
-{
-	struct st_unmap_dirty unmap = unmap_request();
-
-	prepare(t);
-	unmap.unmap.size = PAGES(4);
-	say_unmap(t, &unmap);
-}
-
-static void unmap_without_flag(struct st_trial *t)
-{
-	__u64 size = PAGES(8);
-
-	prepare(t);
-	st_say_rc(t, st_dma_unmap(t->c.fd, 0, ST_IOVA + PAGES(4), &size));
-	st_say_size(t, "size", size);
-}
-
-static const struct st_row unmap_rows[] = {
-	{ "8 pages", unmap_get, .types = ST_V2,
-	  .type1 = "0, size 8p, 0xff, left 0", .shim = "cannot start, ENOTTY" },
-	{ "log not started", unmap_not_started,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p" },
-	{ "log started, without the flag", unmap_without_flag, .types = ST_V2,
-	  .type1 = "0, size 8p", .shim = "cannot start, ENOTTY" },
-	{ "argsz 24", unmap_argsz, .arg = 24, .types = ST_V2,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "pgsize 0", unmap_pgsize, .types = ST_V2,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "pgsize 8192", unmap_pgsize, .arg = 8192, .types = ST_V2,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "bitmap of 0 bytes", unmap_bitmap_size, .types = ST_V2,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "bitmap of 1 byte", unmap_bitmap_size, .arg = 1, .types = ST_V2,
-	  .type1 = "EINVAL, size 8p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "bitmap at NULL", unmap_bitmap_null, .types = ST_V2,
-	  .type1 = "EFAULT, size 8p, left 8p", .shim = "cannot start, ENOTTY" },
-	{ "more than the mapping", unmap_more, .types = ST_V2,
-	  .type1 = "0, size 8p, 0xff0, left 0", .shim = "cannot start, ENOTTY" },
-	{ "half of the mapping", unmap_cut, .types = ST_V2,
-	  .type1 = "EINVAL, size 4p, 0x0, left 8p", .shim = "cannot start, ENOTTY" },
-};
-
 static const struct st_section sections[] = {
 	ST_SECTION("DIRTY_PAGES: the log", log_rows),
 	ST_SECTION("DIRTY_PAGES: GET_BITMAP", get_rows),
-	ST_SECTION("UNMAP_DMA: GET_DIRTY_BITMAP", unmap_rows),
 };
 
 int main(int argc, char **argv)

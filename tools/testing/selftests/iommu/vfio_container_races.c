@@ -15,100 +15,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_container.h"
 #include "kselftest_harness.h"
-
-#define VFIO_NODE	"/dev/vfio/vfio"
-#define IOMMUFD_NODE	"/dev/iommu"
 
 #define SECONDS		3
 #define NCONTAINERS	40
 
-#define COUNT(array)	(sizeof(array) / sizeof((array)[0]))
-
-struct group {
-	int fd;
-	int number;
-	char bdf[PCI_BDF_SIZE];
-};
-
-static int group_open(struct group *group)
-{
-	char node[32];
-
-	snprintf(node, sizeof(node), "/dev/vfio/%d", group->number);
-	group->fd = open(node, O_RDWR | O_CLOEXEC);
-	return group->fd < 0 ? -errno : 0;
-}
-
 /* Give a device to vfio-pci and open its group. */
-static int group_find(struct group *group, enum st_device kind)
+static int open_group_of(struct st_group *group, enum st_device kind)
 {
-	struct vfio_device dev;
-	int rc = st_device_open(&dev, kind);
-
-	group->fd = -1;
-	if (rc)
-		return rc;
-	memcpy(group->bdf, dev.bdf, sizeof(group->bdf));
-	vfio_close(&dev);
-	group->number = pci_iommu_group(group->bdf);
-	return group->number < 0 ? group->number : group_open(group);
+	return st_group_find(group, kind) ?: st_group_open(group);
 }
 
-static void group_close(struct group *group)
+static int map_here(int fd, const void *va, __u64 size)
 {
-	if (group->fd >= 0)
-		close(group->fd);
-	group->fd = -1;
-}
-
-static int group_join(const struct group *group, int container)
-{
-	return st_call(group->fd, VFIO_GROUP_SET_CONTAINER, &container);
-}
-
-static int group_leave(const struct group *group)
-{
-	return st_call(group->fd, VFIO_GROUP_UNSET_CONTAINER, NULL);
-}
-
-static int group_device(struct group *group)
-{
-	return st_call(group->fd, VFIO_GROUP_GET_DEVICE_FD, group->bdf);
-}
-
-static int dma_map(int fd, const void *va, __u64 size)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)va,
-		.iova = ST_IOVA,
-		.size = size,
-	};
-
-	return st_call(fd, VFIO_IOMMU_MAP_DMA, &map);
-}
-
-/* All that there is if @size is 0. */
-static int dma_unmap(int fd, __u64 size, __u64 *unmapped)
-{
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.flags = size ? 0 : VFIO_DMA_UNMAP_FLAG_ALL,
-		.iova = size ? ST_IOVA : 0,
-		.size = size,
-	};
-	int rc = st_call(fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
-
-	*unmapped = unmap.size;
-	return rc;
+	return st_dma_map(fd, ST_DMA_RW, va, size, ST_IOVA);
 }
 
 struct worker {
 	int fd;
-	struct group *group;
+	struct st_group *group;
 	unsigned char *memory;
 	unsigned long type;
 	int may[4];		/* errnos besides 0 */
@@ -128,7 +54,7 @@ static void judge(struct worker *worker, int rc)
 		worker->good++;
 		return;
 	}
-	for (i = 0; i < COUNT(worker->may); i++)
+	for (i = 0; i < ARRAY_SIZE(worker->may); i++)
 		if (rc == worker->may[i])
 			return;
 	worker->unexpected++;
@@ -145,9 +71,9 @@ static void *join_and_leave(void *argument)
 	struct worker *worker = argument;
 
 	while (running(worker)) {
-		judge(worker, group_join(worker->group, worker->fd));
+		judge(worker, st_group_join(worker->group, worker->fd));
 		sched_yield();
-		judge(worker, group_leave(worker->group));
+		judge(worker, st_group_leave(worker->group));
 	}
 	return NULL;
 }
@@ -159,14 +85,14 @@ static void *join_and_open(void *argument)
 	int device;
 
 	while (running(worker)) {
-		judge(worker, group_join(worker->group, worker->fd));
-		device = group_device(worker->group);
+		judge(worker, st_group_join(worker->group, worker->fd));
+		device = st_group_device(worker->group, worker->group->bdf);
 		judge(worker, device);
 		if (device >= 0) {
-			judge(worker, group_leave(worker->group) == -EBUSY ? 0 : -EIDRM);
+			judge(worker, st_group_leave(worker->group) == -EBUSY ? 0 : -EIDRM);
 			close(device);
 		}
-		judge(worker, group_leave(worker->group));
+		judge(worker, st_group_leave(worker->group));
 	}
 	return NULL;
 }
@@ -176,7 +102,7 @@ static void *set_type(void *argument)
 	struct worker *worker = argument;
 
 	while (running(worker))
-		judge(worker, st_call(worker->fd, VFIO_SET_IOMMU, (void *)worker->type));
+		judge(worker, st_set_iommu(worker->fd, worker->type));
 	return NULL;
 }
 
@@ -185,10 +111,10 @@ static void *map_and_unmap(void *argument)
 	struct worker *worker = argument;
 
 	while (running(worker)) {
-		__u64 unmapped;
+		__u64 size = 8 * st_page;
 
-		judge(worker, dma_map(worker->fd, worker->memory, 8 * st_page));
-		judge(worker, dma_unmap(worker->fd, 8 * st_page, &unmapped));
+		judge(worker, map_here(worker->fd, worker->memory, size));
+		judge(worker, st_dma_unmap(worker->fd, 0, ST_IOVA, &size));
 	}
 	return NULL;
 }
@@ -252,8 +178,8 @@ FIXTURE(races)
 {
 	struct st_counters before;
 	int fd;
-	struct group group;
-	struct group disk;
+	struct st_group group;
+	struct st_group disk;
 	unsigned char *memory;
 	bool two;
 };
@@ -266,19 +192,19 @@ FIXTURE_VARIANT(races)
 
 FIXTURE_VARIANT_ADD(races, vfio_v1)
 {
-	.node = VFIO_NODE,
+	.node = ST_CONTAINER_NODE,
 	.type = VFIO_TYPE1_IOMMU,
 };
 
 FIXTURE_VARIANT_ADD(races, vfio_v2)
 {
-	.node = VFIO_NODE,
+	.node = ST_CONTAINER_NODE,
 	.type = VFIO_TYPE1v2_IOMMU,
 };
 
 FIXTURE_VARIANT_ADD(races, iommufd_v2)
 {
-	.node = IOMMUFD_NODE,
+	.node = ST_IOMMUFD_NODE,
 	.type = VFIO_TYPE1v2_IOMMU,
 };
 
@@ -287,11 +213,11 @@ FIXTURE_SETUP(races)
 	self->fd = -1;
 	self->group.fd = -1;
 	self->disk.fd = -1;
-	if (access(VFIO_NODE, F_OK))
+	if (access(ST_CONTAINER_NODE, F_OK))
 		SKIP(return, "no container");
-	if (group_find(&self->group, ST_QUICK))
+	if (open_group_of(&self->group, ST_EDU) && open_group_of(&self->group, ST_NVME))
 		SKIP(return, "the machine has no device for this");
-	self->two = !group_find(&self->disk, ST_NVME) &&
+	self->two = !open_group_of(&self->disk, ST_NVME) &&
 		    self->disk.number != self->group.number;
 	self->memory = st_memory(ST_MIB);
 	ASSERT_NE(NULL, self->memory);
@@ -302,8 +228,8 @@ FIXTURE_SETUP(races)
 
 FIXTURE_TEARDOWN(races)
 {
-	group_close(&self->disk);
-	group_close(&self->group);
+	st_group_close(&self->disk);
+	st_group_close(&self->group);
 	if (self->fd < 0)
 		return;
 	close(self->fd);
@@ -320,9 +246,9 @@ TEST_F_TIMEOUT(races, everything_at_once, ST_TIMEOUT)
 		{ .function = destroy, .may = { -ENOENT, -EBUSY } },
 		{ .function = join_and_leave, .group = &self->disk },
 	};
-	unsigned int i, count = COUNT(workers) - !self->two;
+	unsigned int i, count = ARRAY_SIZE(workers) - !self->two;
 	bool stop = false;
-	__u64 unmapped;
+	__u64 unmapped = 0;
 
 	for (i = 0; i < count; i++) {
 		workers[i].fd = self->fd;
@@ -336,10 +262,10 @@ TEST_F_TIMEOUT(races, everything_at_once, ST_TIMEOUT)
 		EXPECT_EQ(workers[i].function != destroy, !!workers[i].good);
 
 	/* All of it still works. */
-	ASSERT_EQ(0, group_join(&self->group, self->fd));
-	ASSERT_EQ(0, st_call(self->fd, VFIO_SET_IOMMU, (void *)variant->type));
-	EXPECT_EQ(0, dma_map(self->fd, self->memory, st_page));
-	EXPECT_EQ(0, dma_unmap(self->fd, 0, &unmapped));
+	ASSERT_EQ(0, st_group_join(&self->group, self->fd));
+	ASSERT_EQ(0, st_set_iommu(self->fd, variant->type));
+	EXPECT_EQ(0, map_here(self->fd, self->memory, st_page));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &unmapped));
 	EXPECT_EQ(st_page, unmapped);
 }
 
@@ -354,14 +280,14 @@ TEST_F_TIMEOUT(races, open_and_set, ST_TIMEOUT)
 	bool stop = false;
 	unsigned int i;
 
-	for (i = 0; i < COUNT(workers); i++) {
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
 		workers[i].fd = self->fd;
 		workers[i].memory = self->memory;
 		workers[i].type = variant->type;
 	}
-	start(_metadata, workers, COUNT(workers), &stop);
+	start(_metadata, workers, ARRAY_SIZE(workers), &stop);
 	sleep(SECONDS);
-	finish(_metadata, workers, COUNT(workers), &stop);
+	finish(_metadata, workers, ARRAY_SIZE(workers), &stop);
 }
 
 /* The files are closed in an order of chance, with a call under way. */
@@ -380,18 +306,18 @@ TEST_F_TIMEOUT(races, close, ST_TIMEOUT)
 
 		worker.fd = dup(fd);
 		ASSERT_LE(0, worker.fd);
-		ASSERT_EQ(0, group_join(&self->group, fd));
-		ASSERT_EQ(0, st_call(fd, VFIO_SET_IOMMU, (void *)variant->type));
+		ASSERT_EQ(0, st_group_join(&self->group, fd));
+		ASSERT_EQ(0, st_set_iommu(fd, variant->type));
 		start(_metadata, &worker, 1, &stop);
 		st_sleep_ms(i % 8);
 		if (i & 1)
 			close(fd);
-		group_close(&self->group);
+		st_group_close(&self->group);
 		if (!(i & 1))
 			close(fd);
 		finish(_metadata, &worker, 1, &stop);
 		close(worker.fd);
-		ASSERT_EQ(0, group_open(&self->group));
+		ASSERT_EQ(0, st_group_open(&self->group));
 	}
 }
 

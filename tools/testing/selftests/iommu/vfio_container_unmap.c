@@ -183,21 +183,14 @@ static void cut(struct st_trial *t)
 	unmap_pages(t, t->arg >> 8, t->arg & 0xff);
 }
 
-/* Mappings 0-3, 4-7 and 8-11. */
-static void cut_last(struct st_trial *t)
+/* The same with mappings 0-3, 4-7 and 8-11. */
+static void cut_of_three(struct st_trial *t)
 {
-	map_pages(t, 0, 4);
-	map_pages(t, 4, 4);
-	map_pages(t, 8, 4);
-	unmap_pages(t, 0, 10);
-}
+	unsigned int first;
 
-static void cut_first(struct st_trial *t)
-{
-	map_pages(t, 0, 4);
-	map_pages(t, 4, 4);
-	map_pages(t, 8, 4);
-	unmap_pages(t, 2, 10);
+	for (first = 0; first < 12; first += 4)
+		map_pages(t, first, 4);
+	unmap_pages(t, t->arg >> 8, t->arg & 0xff);
 }
 
 static void cut_huge(struct st_trial *t)
@@ -353,13 +346,13 @@ static const struct st_row range_rows[] = {
 	  .type1 = "0, size 0, left 4p", .shim = "0, size 2p, left 2p" },
 	{ "pages 4-7 by 6-9", cut, .arg = CUT(6, 4), .types = ST_V2,
 	  .type1 = "EINVAL, size 4p, left 4p", .shim = "ENOENT, size 0, left 4p" },
-	{ "pages 0-3, 4-7, 8-11 by 0-9", cut_last, .types = ST_V1,
+	{ "pages 0-3, 4-7, 8-11 by 0-9", cut_of_three, .arg = CUT(0, 10), .types = ST_V1,
 	  .type1 = "0, size 12p, left 0", .shim = "0, size 10p, left 2p" },
-	{ "pages 0-3, 4-7, 8-11 by 0-9", cut_last, .types = ST_V2,
+	{ "pages 0-3, 4-7, 8-11 by 0-9", cut_of_three, .arg = CUT(0, 10), .types = ST_V2,
 	  .type1 = "EINVAL, size 10p, left 12p", .shim = "ENOENT, size 8p, left 4p" },
-	{ "pages 0-3, 4-7, 8-11 by 2-11", cut_first, .types = ST_V1,
+	{ "pages 0-3, 4-7, 8-11 by 2-11", cut_of_three, .arg = CUT(2, 10), .types = ST_V1,
 	  .type1 = "0, size 0, left 12p", .shim = "0, size 10p, left 2p" },
-	{ "pages 0-3, 4-7, 8-11 by 2-11", cut_first, .types = ST_V2,
+	{ "pages 0-3, 4-7, 8-11 by 2-11", cut_of_three, .arg = CUT(2, 10), .types = ST_V2,
 	  .type1 = "EINVAL, size 10p, left 12p", .shim = "ENOENT, size 0, left 12p" },
 	{ "2 MiB of hugetlbfs by its first page", cut_huge, .arg = 4096, .types = ST_V1,
 	  .type1 = "0, size 512p, left 0", .shim = "0, size 1p, left 511p" },

@@ -206,10 +206,8 @@ static void group_meanwhile(struct st_trial *t)
 {
 	struct st_group second;
 	int memfd = prepare(t);
-	int rc = st_group_find(&second, ST_NVME) ?: st_group_open(&second);
 
-	if (rc)
-		st_give_up(t, "no second group", rc);
+	st_open_second(t, &second);
 	st_say_rc(t, invalidate(t));
 	st_say_rc(t, st_group_join(&second, t->c.fd));
 	st_say_rc(t, update(t, show(memfd)));

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "st_group.h"
 #include "kselftest_harness.h"
 
@@ -195,7 +195,7 @@ TEST_F(group, container_closed_first)
 	int device;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(self->container, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	close(self->container);
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
 		  st_get_group_status(self->fd));
@@ -215,7 +215,7 @@ TEST_F(group, unset_container)
 	EXPECT_EQ(-EINVAL, st_unset_container(self->fd));
 	EXPECT_TOLD("VFIO_UNSET_CONTAINER", EINVAL, "bad-argument", 0);
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(self->container, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	device = device_fd(self);
 	ASSERT_LE(0, device);
 	EXPECT_EQ(-EBUSY, st_unset_container(self->fd));
@@ -343,14 +343,14 @@ TEST_F(group, closed_before_its_device)
 	int device;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(self->container, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	device = device_fd(self);
 	ASSERT_LE(0, device);
 	close(self->fd);
 	EXPECT_NE(0, vendor_of(device));
 	EXPECT_EQ(-EBUSY, st_open_group(self->dev.bdf));
-	EXPECT_EQ(0, st_unmap_dma(self->container, ST_IOVA, ST_MIB, NULL));
-	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(0, st_dma_unmap(self->container, 0, ST_IOVA, &(__u64){ ST_MIB }));
+	ASSERT_EQ(0, st_dma_map(self->container, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	close(device);
 	EXPECT_TRUE(st_counters_are(&self->before));
 	self->fd = st_open_group(self->dev.bdf);

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "st_group.h"
 #include "kselftest_harness.h"
 
@@ -142,7 +142,7 @@ TEST_F(gdev, joins_a_container_in_use)
 	int group;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_map_dma(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(env->iommufd, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	if (st_device_open(&other, ST_NVME))
 		SKIP(return, "no second group");
 	vfio_close(&other);
@@ -153,8 +153,8 @@ TEST_F(gdev, joins_a_container_in_use)
 
 	/* The first one goes, the mappings stay until the second goes. */
 	ASSERT_EQ(0, st_unset_container(self->group));
-	EXPECT_EQ(0, st_unmap_dma(env->iommufd, ST_IOVA, ST_MIB, NULL));
-	ASSERT_EQ(0, st_map_dma(env->iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	EXPECT_EQ(0, st_dma_unmap(env->iommufd, 0, ST_IOVA, &(__u64){ ST_MIB }));
+	ASSERT_EQ(0, st_dma_map(env->iommufd, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	EXPECT_FALSE(st_counters_are(&env->before));
 	close(group);
 	EXPECT_TRUE(st_counters_are(&env->before));
@@ -224,7 +224,7 @@ TEST_F(gdev, dma)
 	ASSERT_EQ(0, set_up(self));
 	st_fill(memory, 1, st_page);
 	/* Mapped before the device is opened, as DPDK does it. */
-	ASSERT_EQ(0, st_map_dma(env->iommufd, memory, st_page, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(env->iommufd, ST_DMA_RW, memory, st_page, ST_IOVA));
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, open_device(self, self->a));
 		ASSERT_EQ(0, st_edu_start(env));
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
 	int again;
 
 	ASSERT_EQ(0, set_up(self));
-	ASSERT_EQ(0, st_map_dma(self->env.iommufd, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(self->env.iommufd, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	EXPECT_EQ(0, st_in_child(child_unbinds, self->a));
 	EXPECT_FALSE(is_attached(self, self->a));
 	EXPECT_EQ(-ENODEV, open_device(self, self->a));
@@ -490,7 +490,7 @@ TEST_F(gmdev, works)
 	EXPECT_EQ(-EINVAL, st_get_group_device(self->group, UUID));
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(-ENODEV, st_get_group_device(self->group, "mtty"));
-	ASSERT_EQ(0, st_map_dma(self->container, st_memory(ST_MIB), ST_MIB, ST_IOVA));
+	ASSERT_EQ(0, st_dma_map(self->container, ST_DMA_RW, st_memory(ST_MIB), ST_MIB, ST_IOVA));
 	for (i = 0; i < 3; i++) {
 		device[i] = st_get_group_device(self->group, UUID);
 		ASSERT_LE(0, device[i]);

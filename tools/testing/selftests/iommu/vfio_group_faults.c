@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "st_group.h"
 #include "kselftest_harness.h"
 
@@ -78,7 +78,7 @@ static int have_space(struct world *w)
 	w->other = st_open_group(other.bdf);
 	rc = w->other < 0 ? w->other : st_set_container(w->other, w->container);
 	rc = rc ?: set_iommu(w);
-	rc = rc ?: st_map_dma(w->container, w->memory, ST_MIB, ST_IOVA);
+	rc = rc ?: st_dma_map(w->container, ST_DMA_RW, w->memory, ST_MIB, ST_IOVA);
 	return rc ?: open_group(w);
 }
 

@@ -18,7 +18,7 @@
 #include <sys/klog.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "st_group.h"
 #include "kselftest_harness.h"
 
@@ -299,7 +299,7 @@ TEST_F(group, nothing_is_mapped)
 
 	ASSERT_EQ(0, st_set_container(self->group, self->container));
 	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
-	EXPECT_GT(0, st_map_dma(self->container, st_memory(st_page), st_page, ST_IOVA));
+	EXPECT_GT(0, st_dma_map(self->container, ST_DMA_RW, st_memory(st_page), st_page, ST_IOVA));
 	EXPECT_GT(0, st_call(self->container, VFIO_IOMMU_GET_INFO, &info));
 	device = st_get_group_device(self->group, self->bdf);
 	ASSERT_LE(0, device);

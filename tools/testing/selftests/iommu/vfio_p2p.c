@@ -22,7 +22,7 @@
 
 #include <linux/pci_regs.h>
 
-#include "iommu_selftest.h"
+#include "st_dma.h"
 #include "kselftest_harness.h"
 #include "mmio.h"
 
@@ -257,18 +257,8 @@ FIXTURE_TEARDOWN(p2p)
 
 static int container_map(int container, __u32 flags, void *va, size_t length, __u64 iova)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.vaddr = (uintptr_t)va,
-		.size = length,
-		.iova = iova,
-	};
-
-	if (flags & ST_R)
-		map.flags |= VFIO_DMA_MAP_FLAG_READ;
-	if (flags & ST_W)
-		map.flags |= VFIO_DMA_MAP_FLAG_WRITE;
-	return st_call(container, VFIO_IOMMU_MAP_DMA, &map);
+	return st_dma_map(container, (flags & ST_R ? ST_DMA_R : 0) | (flags & ST_W ? ST_DMA_W : 0),
+			  va, length, iova);
 }
 
 /* Map @length bytes of the target's BAR from @offset. */
@@ -382,30 +372,15 @@ TEST_F(p2p, map_while_off)
 	EXPECT_TARGET(ST_IOVA);
 }
 
-static int container_void(int container, __u64 iova, size_t length)
+static int container_void(int container, __u64 iova, __u64 length)
 {
-	struct vfio_iommu_type1_dma_unmap unmap = {
-		.argsz = sizeof(unmap),
-		.flags = VFIO_DMA_UNMAP_FLAG_VADDR,
-		.iova = iova,
-		.size = length,
-	};
-
-	return st_call(container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	return st_dma_unmap(container, VFIO_DMA_UNMAP_FLAG_VADDR, iova, &length);
 }
 
 /* VFIO_UPDATE_VADDR: only the same BAR will do, from the same place on. */
 static int container_update(int container, void *va, size_t length, __u64 iova)
 {
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_VADDR,
-		.vaddr = (uintptr_t)va,
-		.size = length,
-		.iova = iova,
-	};
-
-	return st_call(container, VFIO_IOMMU_MAP_DMA, &map);
+	return st_dma_map(container, VFIO_DMA_MAP_FLAG_VADDR, va, length, iova);
 }
 
 TEST_F_TIMEOUT(p2p, new_address, ST_TIMEOUT)

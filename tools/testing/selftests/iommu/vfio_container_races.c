@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "st_container.h"
@@ -115,6 +116,21 @@ static void *map_and_unmap(void *argument)
 
 		judge(worker, map_here(worker->fd, worker->memory, size));
 		judge(worker, st_dma_unmap(worker->fd, 0, ST_IOVA, &size));
+	}
+	return NULL;
+}
+
+/* VFIO_UPDATE_VADDR: the same memory, by one address after the other. */
+static void *tell_addresses(void *argument)
+{
+	struct worker *worker = argument;
+
+	while (running(worker)) {
+		__u64 size = 8 * st_page;
+
+		judge(worker, st_dma_unmap(worker->fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
+		judge(worker, st_dma_map(worker->fd, VFIO_DMA_MAP_FLAG_VADDR, worker->memory,
+					 8 * st_page, ST_IOVA));
 	}
 	return NULL;
 }
@@ -267,6 +283,47 @@ TEST_F_TIMEOUT(races, everything_at_once, ST_TIMEOUT)
 	EXPECT_EQ(0, map_here(self->fd, self->memory, st_page));
 	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &unmapped));
 	EXPECT_EQ(st_page, unmapped);
+}
+
+static unsigned char *show(int file)
+{
+	void *at = mmap(NULL, 8 * st_page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+/* Mappings go while their addresses do: an unmap waits, and is never told to. */
+TEST_F_TIMEOUT(races, addresses, ST_TIMEOUT)
+{
+	struct worker workers[] = {
+		{ .function = map_and_unmap, .may = { -EEXIST } },
+		{ .function = tell_addresses, .may = { -EINVAL, -ENOENT } },
+		{ .function = tell_addresses, .may = { -EINVAL, -ENOENT } },
+		{ .function = look },
+	};
+	int file = st_memfd(8 * st_page, 0);
+	__u64 unmapped = 0;
+	bool stop = false;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		workers[i].fd = self->fd;
+		workers[i].memory = show(file);
+		ASSERT_NE(NULL, workers[i].memory);
+	}
+	ASSERT_EQ(0, st_group_join(&self->group, self->fd));
+	ASSERT_EQ(0, st_set_iommu(self->fd, variant->type));
+	start(_metadata, workers, ARRAY_SIZE(workers), &stop);
+	sleep(SECONDS);
+	finish(_metadata, workers, ARRAY_SIZE(workers), &stop);
+	for (i = 0; i < ARRAY_SIZE(workers); i++) {
+		EXPECT_LT(0, workers[i].good);
+		munmap(workers[i].memory, 8 * st_page);
+	}
+	EXPECT_EQ(0, st_dma_unmap(self->fd, VFIO_DMA_UNMAP_FLAG_ALL, 0, &unmapped));
+	ASSERT_EQ(0, st_group_leave(&self->group));
+	EXPECT_TRUE(st_counters_are(&self->before));
+	close(file);
 }
 
 /* Devices are opened while the type is chosen: by then, or later, they are attached. */

@@ -123,6 +123,7 @@ int st_refusal(int fd, struct st_refusal *last);
 bool st_told(int fd, const char *call, int error, const char *reason, __u64 number);
 [[gnu::format(printf, 2, 3)]]
 bool st_fdinfo_shows(int fd, const char *format, ...);
+long long st_fdinfo_ioas(int fd, __u32 ioas, const char *key);
 int st_in_child(int (*function)(void *argument), void *argument);
 int st_drop_capability(int capability);
 int st_limit_memlock(__u64 bytes);

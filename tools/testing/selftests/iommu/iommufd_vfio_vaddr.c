@@ -234,7 +234,9 @@ TEST_F(vaddr, attach_has_to_wait)
 	if (!variant->attached)
 		SKIP(return, "needs the device");
 	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA, SIZE));
-	ASSERT_EQ(0, invalidate(self->fd, ST_IOVA, SIZE));
+	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA + SIZE, SIZE));
+	ASSERT_EQ(0, invalidate(self->fd, ST_IOVA, 2 * SIZE));
+	ASSERT_EQ(0, st_unmap(self->fd, self->env.ioas, ST_IOVA + SIZE, SIZE));
 	ASSERT_EQ(0, st_detach(self->env.dev.fd));
 	EXPECT_EQ(-EBUSY, vfio_attach(&self->env.dev, self->env.ioas));
 	if (!st_mdev_create(&mdev, "mtty", "83b8f4f2-509f-382f-3c1e-e6bfe0fa1101")) {
@@ -277,6 +279,57 @@ TEST_F(vaddr, copies)
 	EXPECT_EQ(0, st_unmap(self->fd, copy.dst_ioas_id, ST_IOVA + SIZE, SIZE));
 	EXPECT_EQ(0, st_unmap(self->fd, copy.dst_ioas_id, ST_IOVA, SIZE));
 	EXPECT_EQ(0, st_unmap(self->fd, self->env.ioas, ST_IOVA, SIZE));
+}
+
+/* A part of the memory is compared with that part. */
+TEST_F(vaddr, copy_of_a_half)
+{
+	const __u64 half = SIZE / 2;
+	struct iommu_ioas_copy copy = {
+		.size = sizeof(copy),
+		.flags = ST_RW | ST_FIXED,
+		.dst_ioas_id = self->env.ioas,
+		.src_ioas_id = self->env.ioas,
+		.src_iova = ST_IOVA + half,
+		.length = half,
+		.dst_iova = ST_IOVA + 2 * SIZE,
+	};
+
+	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA, SIZE));
+	ASSERT_EQ(0, st_copy(self->fd, &copy));
+	ASSERT_EQ(0, invalidate(self->fd, copy.dst_iova, half));
+	if (variant->attached)
+		EXPECT_EQ(-EINVAL, update(self->fd, self->new, copy.dst_iova, half));
+	EXPECT_EQ(0, update(self->fd, self->new + half, copy.dst_iova, half));
+	EXPECT_EQ(0, st_unmap(self->fd, self->env.ioas, ST_IOVA, SIZE));
+	EXPECT_EQ(0, st_unmap(self->fd, self->env.ioas, copy.dst_iova, half));
+}
+
+/* Memory of a file has no address that could become void. */
+TEST_F(vaddr, mapped_by_file)
+{
+	__u64 iova = ST_IOVA + SIZE, size = 0;
+
+	ASSERT_EQ(0, map(self->fd, self->old, ST_IOVA, SIZE));
+	ASSERT_EQ(0, st_map_file(self->fd, self->env.ioas, ST_RW | ST_FIXED, self->file, 0, SIZE,
+				 &iova));
+	EXPECT_EQ(0, st_dma_unmap(self->fd, UNMAP_ALL_VADDR, 0, &size));
+	EXPECT_EQ(SIZE, size);
+	EXPECT_EQ(1, st_fdinfo_ioas(self->fd, self->env.ioas, " voidaddr="));
+	EXPECT_EQ(-EINVAL, update(self->fd, self->new, iova, SIZE));
+	EXPECT_EQ(0, update(self->fd, self->new, ST_IOVA, SIZE));
+	EXPECT_EQ(0, st_fdinfo_ioas(self->fd, self->env.ioas, " voidaddr="));
+}
+
+/* The new address lies as far into its page as the old one did. */
+TEST_F(vaddr, offset_in_page)
+{
+	if (variant->attached)
+		SKIP(return, "a device has whole pages");
+	ASSERT_EQ(0, map(self->fd, self->old + 512, ST_IOVA, SIZE / 2));
+	ASSERT_EQ(0, invalidate(self->fd, ST_IOVA, SIZE / 2));
+	EXPECT_EQ(-EINVAL, update(self->fd, self->new, ST_IOVA, SIZE / 2));
+	EXPECT_EQ(0, update(self->fd, self->new + 512, ST_IOVA, SIZE / 2));
 }
 
 /* A process that has all that it may lock can still tell a new address. */

@@ -218,6 +218,27 @@ bool st_fdinfo_shows(int fd, const char *format, ...)
 	return found;
 }
 
+/* The number behind @key, which ends in "=", in the line of this IOAS; -1 without. */
+long long st_fdinfo_ioas(int fd, __u32 ioas, const char *key)
+{
+	char line[512], begin[32];
+	FILE *f = open_fdinfo(fd);
+	long long value = -1;
+	const char *at;
+
+	snprintf(begin, sizeof(begin), "ioas:\tid=%u ", ioas);
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, begin, strlen(begin)))
+			continue;
+		at = strstr(line, key);
+		if (at)
+			value = atoll(at + strlen(key));
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
 /**
  * st_in_child() - Run a function in a child process
  * @function: returns 0 to 254

@@ -11,7 +11,7 @@
  *	time.  It is held over the attach of devices, so calls that map do not take it:
  *	they read @kind, @type and @chosen as they are at the moment.
  *  &iommufd_container.map_lock - held for reading by the container's calls that map and
- *	unmap; for writing by an unmap that found another call at work and waits for it.
+ *	unmap; for writing by one that found another call at work and waits for it.
  *	Inside it the locks of a page table, see iopt.h.
  */
 #ifndef __IOMMUFD_CONTAINER_INTERNAL_H

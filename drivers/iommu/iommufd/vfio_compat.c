@@ -16,8 +16,8 @@
  * see iopt_unmap_begun().
  *
  * Locks: &iommufd_container.map_lock.  Type1 did one call at a time.  Here they run side
- * by side, but an unmap that meets a mapping on which another call works waits for
- * that, where IOMMU_IOAS_UNMAP would say EBUSY.
+ * by side, but an unmap or a new address that meets a mapping on which another call
+ * works waits for that, where IOMMU_IOAS_UNMAP would say EBUSY.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -121,18 +121,43 @@ static int check_map(struct iommufd_ctx *ictx,
 	return 0;
 }
 
-/* Another address for the memory of a mapping. */
-static int update_vaddr(struct iommufd_ioas *ioas, const struct iova_span *span,
-			u64 vaddr)
+/* Do it now; with another call at work on a mapping wait until all have ended. */
+static int do_or_wait(struct iommufd_ctx *ictx, int (*once)(void *data), void *data)
 {
-	struct rw_semaphore *lock = &ioas->ictx->container.map_lock;
+	struct rw_semaphore *lock = &ictx->container.map_lock;
 	int rc;
 
 	if (down_read_killable(lock))
 		return -EINTR;
-	rc = iommufd_ioas_update_vaddr(ioas, span, vaddr);
+	rc = once(data);
 	up_read(lock);
+	if (rc != -EBUSY)
+		return rc;
+
+	if (down_write_killable(lock))
+		return -EINTR;
+	rc = once(data);
+	up_write(lock);
 	return rc;
+}
+
+/**
+ * struct vfio_update - another address for the memory of a mapping
+ * @ioas: where it is
+ * @span: the mapping
+ * @vaddr: the address
+ */
+struct vfio_update {
+	struct iommufd_ioas *ioas;
+	struct iova_span span;
+	u64 vaddr;
+};
+
+static int update_once(void *data)
+{
+	const struct vfio_update *op = data;
+
+	return iommufd_ioas_update_vaddr(op->ioas, &op->span, op->vaddr);
 }
 
 /* VFIO_IOMMU_MAP_DMA */
@@ -140,6 +165,7 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
 {
 	struct iopt_map_request rq = { .prot = IOMMU_CACHE, .fixed = true };
 	struct vfio_iommu_type1_dma_map map;
+	struct vfio_update update;
 	struct iova_span span;
 	int rc;
 
@@ -154,8 +180,10 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
 	rc = check_map(ictx, &map, &span);
 	if (rc)
 		return rc;
-	if (map.flags & VFIO_DMA_MAP_FLAG_VADDR)
-		return update_vaddr(ioas, &span, map.vaddr);
+	if (map.flags & VFIO_DMA_MAP_FLAG_VADDR) {
+		update = (struct vfio_update){ ioas, span, map.vaddr };
+		return do_or_wait(ictx, update_once, &update);
+	}
 	rq.iova = span.first;
 	rq.length = iova_span_len(&span);
 	if (map.flags & VFIO_DMA_MAP_FLAG_READ)
@@ -178,6 +206,7 @@ static int run_map(struct iommufd_ctx *ictx, unsigned long arg)
  * @dirty: where to report what was written, if @get_dirty
  * @get_dirty: it was asked for
  * @vaddr: do not unmap, but declare the user addresses void
+ * @unmapped: bytes, when it has succeeded
  */
 struct vfio_unmap {
 	struct iommufd_ctx *ictx;
@@ -186,58 +215,40 @@ struct vfio_unmap {
 	struct iopt_dirty_request dirty;
 	bool get_dirty;
 	bool vaddr;
+	unsigned long unmapped;
 };
 
-static int unmap_begun(const struct vfio_unmap *op, unsigned long *unmapped)
+static int unmap_begun(struct vfio_unmap *op)
 {
 	struct iommufd_iopt *iopt = &op->ioas->iopt;
 
-	return op->vaddr ? iopt_vaddr_invalidate_begun(iopt, &op->span, unmapped) :
-			   iopt_unmap_begun(iopt, &op->span, unmapped);
+	return op->vaddr ? iopt_vaddr_invalidate_begun(iopt, &op->span, &op->unmapped) :
+			   iopt_unmap_begun(iopt, &op->span, &op->unmapped);
 }
 
-static int unmap_inside(const struct vfio_unmap *op, unsigned long *unmapped)
+static int unmap_inside(struct vfio_unmap *op)
 {
 	struct iommufd_iopt *iopt = &op->ioas->iopt;
 
 	if (op->vaddr)
-		return iopt_vaddr_invalidate(iopt, &op->span, unmapped);
+		return iopt_vaddr_invalidate(iopt, &op->span, &op->unmapped);
 	if (op->get_dirty)
-		return iopt_unmap_written(iopt, &op->dirty, unmapped);
-	return iopt_unmap_any(iopt, &op->span, unmapped);
+		return iopt_unmap_written(iopt, &op->dirty, &op->unmapped);
+	return iopt_unmap_any(iopt, &op->span, &op->unmapped);
 }
 
-static int unmap_once(const struct vfio_unmap *op, unsigned long *unmapped)
+static int unmap_once(void *data)
 {
+	struct vfio_unmap *op = data;
 	const struct iommufd_container *container = &op->ictx->container;
 	int rc;
 
 	/* The first version has no bitmaps. */
 	if (READ_ONCE(container->type) == VFIO_TYPE1_IOMMU && !op->get_dirty)
-		return unmap_begun(op, unmapped);
-	rc = unmap_inside(op, unmapped);
+		return unmap_begun(op);
+	rc = unmap_inside(op);
 	if (rc == -ENOENT && READ_ONCE(container->kind) != CONTAINER_EMPTY)
 		rc = -EINVAL;
-	return rc;
-}
-
-/* With another call at work on a mapping: wait until all have ended. */
-static int unmap(const struct vfio_unmap *op, unsigned long *unmapped)
-{
-	struct rw_semaphore *lock = &op->ictx->container.map_lock;
-	int rc;
-
-	if (down_read_killable(lock))
-		return -EINTR;
-	rc = unmap_once(op, unmapped);
-	up_read(lock);
-	if (rc != -EBUSY)
-		return rc;
-
-	if (down_write_killable(lock))
-		return -EINTR;
-	rc = unmap_once(op, unmapped);
-	up_write(lock);
 	return rc;
 }
 
@@ -298,7 +309,6 @@ static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 	struct vfio_iommu_type1_dma_unmap __user *uargs = (void __user *)arg;
 	struct vfio_iommu_type1_dma_unmap args;
 	struct vfio_unmap op = { .ictx = ictx };
-	unsigned long unmapped;
 	int rc;
 
 	rc = copy_in(ictx, &args, arg, sizeof(args), UNMAP_FLAGS);
@@ -318,13 +328,13 @@ static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 	if (op.vaddr)
 		rc = check_vaddr(ictx, ioas);
 	if (!rc)
-		rc = unmap(&op, &unmapped);
+		rc = do_or_wait(ictx, unmap_once, &op);
 	if (rc)
 		return rc;
-	if (put_user((u64)unmapped, &uargs->size))
+	if (put_user((u64)op.unmapped, &uargs->size))
 		return iommufd_refuse(&ictx->log, -EFAULT, WHY_FAULT,
 				      "size cannot be written, 0x%lx bytes are unmapped",
-				      unmapped);
+				      op.unmapped);
 	return 0;
 }
 

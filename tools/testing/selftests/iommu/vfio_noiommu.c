@@ -338,6 +338,27 @@ TEST_F(group, does_not_mix)
 	EXPECT_EQ(0, st_mdev_remove(&mdev));
 }
 
+/* Mappings of a chosen IOAS would not apply, and a type that was set for one does not. */
+TEST_F(group, ioas_chosen_before)
+{
+	struct iommu_vfio_ioas cmd = { .size = sizeof(cmd), .op = IOMMU_VFIO_IOAS_SET };
+	int device, iommufd = iommufd_open();
+
+	ASSERT_LE(0, iommufd);
+	ASSERT_EQ(0, ioas_alloc(iommufd, &cmd.ioas_id));
+	ASSERT_EQ(0, st_call(iommufd, IOMMU_VFIO_IOAS, &cmd));
+	ASSERT_EQ(0, st_set_iommu(iommufd, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, st_set_container(self->group, iommufd));
+	cmd.op = IOMMU_VFIO_IOAS_CLEAR;
+	ASSERT_EQ(0, st_call(iommufd, IOMMU_VFIO_IOAS, &cmd));
+	ASSERT_EQ(0, st_set_container(self->group, iommufd));
+	ASSERT_EQ(0, st_set_iommu(iommufd, VFIO_NOIOMMU_IOMMU));
+	device = st_get_group_device(self->group, self->bdf);
+	EXPECT_LE(0, device);
+	close(device);
+	close(iommufd);
+}
+
 TEST_F(group, excludes_the_node)
 {
 	int fd = open(self->cdev, O_RDWR | O_CLOEXEC);

@@ -16,6 +16,7 @@ help:
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
 	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
+	@echo "  test-compile compile every driver that uses iommufd or VFIO"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
 	@echo "  shell        a guest to play in, with the demo on board"
@@ -26,7 +27,7 @@ help:
 	@echo "  clean        delete build/ (the cache folder stays)"
 	@echo
 	@echo "Variables:"
-	@echo "  CONFIG=NAME     a configuration: $(patsubst configs/%.config,%,$(sort $(wildcard configs/*.config)))"
+	@echo "  CONFIG=NAME     a configuration: $(patsubst configs/%.config,%,$(filter-out configs/all-%,$(sort $(wildcard configs/*.config))))"
 	@echo "  KERNEL=bzImage  run, shell and test on this kernel and build none"
 	@echo "  KSRC=DIR        lay the overlay over this 7.3.y tree, not Debian's"
 	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
@@ -61,6 +62,9 @@ test-guest:
 test-clients:
 	@CONFIG="$(CONFIG)" scripts/test clients
 
+test-compile:
+	@scripts/test compile
+
 kernel:
 	@scripts/kernel "$(or $(CONFIG),x86)"
 	@echo "$$(scripts/kernel --path "$(or $(CONFIG),x86)")"
@@ -78,4 +82,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-compile kernel kernel-path tree check clean

@@ -474,7 +474,7 @@ static void *race_choose(void *argument)
 
 TEST_F_TIMEOUT(vfio_ioas, destroy_races_choice, ST_TIMEOUT)
 {
-	__u32 id, next;
+	__u32 id, next = 0;
 	int i, rc;
 
 	for (i = 0; i < 50; i++) {

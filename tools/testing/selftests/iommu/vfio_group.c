@@ -411,7 +411,7 @@ static int kvm_tell(int vfio, __u64 attribute, int fd)
 /* KVM takes a group, and keeps it open, as it does with a device. */
 TEST_F(group, kvm)
 {
-	int kvm, vm, device, vfio = kvm_vfio_device(&kvm, &vm);
+	int kvm = -1, vm = -1, device, vfio = kvm_vfio_device(&kvm, &vm);
 
 	if (vfio < 0)
 		SKIP(return, "no KVM here");

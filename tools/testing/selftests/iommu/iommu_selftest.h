@@ -115,6 +115,7 @@ struct st_refusal {
 
 void st_counters(struct st_counters *now);
 bool st_counters_are(const struct st_counters *expected);
+bool st_counters_are_now(const struct st_counters *expected);
 long long st_vm_pin(void);
 long long st_vm_lck(void);
 long long st_fdinfo(int fd, const char *key);

@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(objects, destroy_during_use, ST_TIMEOUT)
 
 	ASSERT_EQ(0, ioas_alloc(race.fd, &race.ioas));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, ask_ranges, &race));
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < 2000 || !__atomic_load_n(&race.done, __ATOMIC_RELAXED); i++) {
 		__u32 next;
 
 		EXPECT_EQ(0, iommufd_destroy(race.fd, race.ioas));

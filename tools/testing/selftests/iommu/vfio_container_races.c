@@ -175,6 +175,11 @@ static void start(struct __test_metadata *_metadata, struct worker *workers, uns
 	}
 }
 
+static bool is_good(const struct worker *worker)
+{
+	return __atomic_load_n(&worker->good, __ATOMIC_RELAXED);
+}
+
 static void finish(struct __test_metadata *_metadata, struct worker *workers, unsigned int count,
 		   bool *stop)
 {
@@ -273,6 +278,10 @@ TEST_F_TIMEOUT(races, everything_at_once, ST_TIMEOUT)
 	}
 	start(_metadata, workers, count, &stop);
 	sleep(SECONDS);
+	/* Each needs others to have come just before it. */
+	for (i = 0; i < count; i++)
+		while (workers[i].function != destroy && !is_good(&workers[i]))
+			st_sleep_ms(10);
 	finish(_metadata, workers, count, &stop);
 	for (i = 0; i < count; i++)
 		EXPECT_EQ(workers[i].function != destroy, !!workers[i].good);

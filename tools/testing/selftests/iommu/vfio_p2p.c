@@ -62,6 +62,7 @@ struct target {
 	struct vfio_device dev;
 	struct vfio_bar bar;
 	bool container;		/* map by the ioctls of a container */
+	bool is_ram;		/* for the emulation */
 	int dmabuf;		/* -1: none */
 	off_t config;
 	unsigned char expected[CHUNK];	/* any chunk of the BAR */
@@ -120,6 +121,7 @@ static int target_open(struct target *target, const struct pci_match *match)
 
 	target->dev.fd = -1;
 	target->dmabuf = -1;
+	target->is_ram = match->vendor == IVSHMEM_VENDOR;
 	if (rc)
 		return rc;
 	if (pci_disk_is_in_use(bdf, node))
@@ -771,18 +773,26 @@ static void describe(struct target *target)
 }
 
 /*
- * The emulation reads memory that does not answer, as zero, a few bytes at a time, and
- * translates each anew: a mapping may come back, or go, in the midst of a DMA.
+ * The mapping came back, or went, in the midst of a DMA.  QEMU's edu reads by one
+ * pci_dma_read(), whose loop (flatview_read_continue() in system/physmem.c) translates an
+ * address, reads a piece and translates what is left anew.  Memory that does not answer reads
+ * as zero, 4 or 8 bytes at a time, and so does an NVMe's buffer, which has functions for that:
+ * each piece is the target's or zero.  RAM, which ivshmem's BAR is, is copied in one piece to
+ * the end of the IOMMU's page: nothing at first, then all of the target.
  */
 static bool saw_both(const struct target *target)
 {
-	const unsigned char *desk = target->env->desk;
-	size_t i;
+	const unsigned char *desk = target->env->desk, *expected = target->expected + 8;
+	size_t i = 0;
 
-	for (i = 0; i < SIGHT; i++)
-		if (desk[i] && desk[i] != target->expected[8 + i])
-			return false;
-	return true;
+	if (target->is_ram) {
+		while (i < SIGHT && !desk[i])
+			i++;
+		return !memcmp(desk + i, expected + i, SIGHT - i);
+	}
+	while (i < SIGHT && (!desk[i] || desk[i] == expected[i]))
+		i++;
+	return i == SIGHT;
 }
 
 static enum sight look(struct target *target, __u64 iova)
@@ -895,8 +905,8 @@ TEST_F_TIMEOUT(p2p, never_stale, ST_TIMEOUT)
 	for (i = 0; i < LOOKS || !seen[SAW_TARGET] || !seen[SAW_NOTHING]; i++)
 		seen[look(&self->target, ST_IOVA + AT)]++;
 	ASSERT_EQ(0, swapper_stop(&swapper));
-	TH_LOG("%u times off and on; the DMA saw the target %u times, nothing %u times",
-	       swapper.rounds, seen[SAW_TARGET], seen[SAW_NOTHING]);
+	TH_LOG("%u times off and on; target seen %u times, nothing %u times, both %u times",
+	       swapper.rounds, seen[SAW_TARGET], seen[SAW_NOTHING], seen[SAW_BOTH]);
 	EXPECT_EQ(0, seen[SAW_DECOY]);
 	EXPECT_EQ(0, seen[SAW_ELSE]);
 	EXPECT_LT(0, seen[SAW_TARGET]);
@@ -930,8 +940,8 @@ TEST_F_TIMEOUT(p2p, never_stale_while_remapped, ST_TIMEOUT)
 			st_unmap_all(self->env.iommufd, self->env.ioas, NULL);
 	}
 	ASSERT_EQ(0, swapper_stop(&swapper));
-	TH_LOG("%u times off and on; the DMA saw the target %u times, nothing %u times",
-	       swapper.rounds, seen[SAW_TARGET], seen[SAW_NOTHING]);
+	TH_LOG("%u times off and on; target seen %u times, nothing %u times, both %u times",
+	       swapper.rounds, seen[SAW_TARGET], seen[SAW_NOTHING], seen[SAW_BOTH]);
 	EXPECT_EQ(0, seen[SAW_DECOY]);
 	EXPECT_EQ(0, seen[SAW_ELSE]);
 	st_unmap_all(self->env.iommufd, self->env.ioas, NULL);
@@ -973,8 +983,8 @@ TEST_F_TIMEOUT(p2p, reset_under_dma, ST_TIMEOUT)
 		seen[look(&self->target, ST_IOVA + AT)]++;
 	__atomic_store_n(&resetter.stop, true, __ATOMIC_RELAXED);
 	pthread_join(resetter.thread, NULL);
-	TH_LOG("%u resets; the DMA saw the target %u times, nothing %u times", resetter.rounds,
-	       seen[SAW_TARGET], seen[SAW_NOTHING]);
+	TH_LOG("%u resets; target seen %u times, nothing %u times, both %u times",
+	       resetter.rounds, seen[SAW_TARGET], seen[SAW_NOTHING], seen[SAW_BOTH]);
 	EXPECT_EQ(0, resetter.rc);
 	EXPECT_EQ(0, seen[SAW_ELSE]);
 	EXPECT_TARGET(ST_IOVA + AT);

@@ -599,16 +599,32 @@ TEST_F_TIMEOUT(p2p, process_gone, ST_TIMEOUT)
 	EXPECT_TARGET(ST_IOVA);
 }
 
-/* The target is closed under its mapping. */
-TEST_F(p2p, target_closed)
+/* The target is closed under its mapping; opened again it has to be mapped again. */
+TEST_F_TIMEOUT(p2p, target_closed, ST_TIMEOUT)
 {
+	int dmabuf = variant->way == BY_DMABUF ? dup(self->target.dmabuf) : -1;
+
 	ASSERT_EQ(0, p2p_map_all(&self->target));
+	EXPECT_TARGET(ST_IOVA);
 	target_close(&self->target);
 	self->target.bar.base = NULL;
-	self->target.dmabuf = -1;
-	self->target.dev.fd = -1;
 	EXPECT_HOLE(ST_IOVA);
-	EXPECT_EQ(0, st_unmap_all(self->env.iommufd, self->env.ioas, NULL));
+	ASSERT_EQ(0, target_open(&self->target, &variant->match));
+	EXPECT_HOLE(ST_IOVA);
+	if (variant->way == BY_DMABUF) {
+		/* Of a device that was another's. */
+		self->target.dmabuf = dmabuf;
+		EXPECT_EQ(0, st_unmap_all(self->env.iommufd, self->env.ioas, NULL));
+		EXPECT_EQ(-ENODEV, p2p_map_all(&self->target));
+		close(dmabuf);
+		self->target.dmabuf = target_export(&self->target);
+		ASSERT_LE(0, self->target.dmabuf);
+	} else {
+		EXPECT_EQ(0, st_unmap_all(self->env.iommufd, self->env.ioas, NULL));
+	}
+	bar_fill(self->target.bar.base, SEED_TARGET, self->target.bar.size);
+	ASSERT_EQ(0, p2p_map_all(&self->target));
+	EXPECT_TARGET(ST_IOVA);
 }
 
 static int target_reset(struct target *target)
@@ -625,6 +641,22 @@ TEST_F_TIMEOUT(p2p, reset, ST_TIMEOUT)
 		rc = target_reset(&self->target);
 		if (rc == -EINVAL || rc == -ENOTTY)
 			SKIP(return, "the device has no reset");
+		ASSERT_EQ(0, rc);
+		EXPECT_TARGET(ST_IOVA + AT);
+	}
+}
+
+/* With all that resets with it. */
+TEST_F_TIMEOUT(p2p, hot_reset, ST_TIMEOUT)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	int i, rc;
+
+	ASSERT_EQ(0, p2p_map_all(&self->target));
+	for (i = 0; i < 3; i++) {
+		rc = st_call(self->target.dev.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
+		if (rc == -ENODEV || rc == -ENOTTY)
+			SKIP(return, "the device is alone on no bus");
 		ASSERT_EQ(0, rc);
 		EXPECT_TARGET(ST_IOVA + AT);
 	}

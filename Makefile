@@ -7,7 +7,7 @@ SHELL := /bin/bash
 # For make test these choose the configuration of the guest's kernel.
 CONFIG ?=
 export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND IOMMU \
-	SERVERS AGAINST BENCH_MIB BENCH_GUESTS TOP
+	SERVERS AGAINST BENCH_MIB BENCH_GUESTS FRESH TOP
 
 help:
 	@echo "Targets:"

@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # For make test these choose the configuration of the guest's kernel.
 CONFIG ?=
 export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND IOMMU \
-	SERVERS AGAINST BENCH_MIB BENCH_GUESTS FRESH TOP
+	SERVERS AGAINST BENCH_MIB BENCH_GUESTS BENCH_REPEATS \
+	FRESH TOP
 
 help:
 	@echo "Targets:"

@@ -148,7 +148,7 @@ def title(mode):
 
 def write_text(out, about, tables):
     with open(out + ".txt", "w") as file:
-        file.write(about)
+        file.write(about + "\n")
         for mode, table in tables.items():
             file.write(f"\n{title(mode)}\n\n")
             file.writelines(line + "\n" for line in as_text(table, mode))

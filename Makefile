@@ -17,6 +17,7 @@ help:
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
 	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
+	@echo "  test-arch    kselftests behind other IOMMUs"
 	@echo "  test-compile compile every driver that uses iommufd or VFIO"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
@@ -63,6 +64,9 @@ test-guest:
 test-clients:
 	@CONFIG="$(CONFIG)" scripts/test clients
 
+test-arch:
+	@CONFIG="$(CONFIG)" scripts/test arch
+
 test-compile:
 	@scripts/test compile
 
@@ -83,4 +87,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-compile kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-arch test-compile kernel kernel-path tree check clean

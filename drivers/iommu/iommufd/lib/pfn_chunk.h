@@ -10,7 +10,7 @@
 #include <linux/bits.h>
 #include "pfn_runs.h"
 
-#define LENGTH_BITS 20
+#define LENGTH_BITS PFN_RUN_LENGTH_BITS
 #define LENGTH_MAX BIT(LENGTH_BITS)
 #define PFN_LIMIT (1ULL << (64 - LENGTH_BITS))
 

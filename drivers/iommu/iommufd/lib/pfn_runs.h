@@ -48,6 +48,21 @@ struct pfn_runs {
 	};
 };
 
+/* How a run is packed in 64 bits: the page frame above, its pages less one below. */
+#define PFN_RUN_LENGTH_BITS 20
+
+/* Are the pages contiguous, beyond doubt and at first sight?  @runs is not empty. */
+static inline bool pfn_runs_is_single(const struct pfn_runs *runs)
+{
+	return !runs->nchunks;
+}
+
+/* The first page frame; pfn_runs_is_single() holds. */
+static inline unsigned long pfn_runs_single_pfn(const struct pfn_runs *runs)
+{
+	return runs->inline_run >> PFN_RUN_LENGTH_BITS;
+}
+
 static inline void pfn_runs_init(struct pfn_runs *runs)
 {
 	*runs = (struct pfn_runs){};
@@ -105,6 +120,14 @@ struct pfn_runs_iter {
 bool pfn_runs_first(struct pfn_runs_iter *it, const struct pfn_runs *runs,
 		    unsigned long first, unsigned long npages);
 bool pfn_runs_next(struct pfn_runs_iter *it);
+
+/*
+ * Take the next pieces as long as they are single pages, up to @room: their page frames go
+ * to @pfns, it->run does not change.  Returns how many; 0 does not mean that there are no
+ * more.
+ */
+unsigned int pfn_runs_next_singles(struct pfn_runs_iter *it, unsigned long *pfns,
+				   unsigned int room);
 
 #define pfn_runs_for_each(it, runs, first, npages)                             \
 	for (bool __more = pfn_runs_first(it, runs, first, npages); __more;    \

@@ -40,13 +40,20 @@ static void check_part(struct kunit *test, struct model *m,
 		       unsigned long first, unsigned long npages)
 {
 	unsigned long at = base + first, bad = 0, end = 0, i;
+	unsigned long singles[8];
 	struct pfn_runs_iter it;
+	unsigned int n;
 
 	pfn_runs_for_each(&it, runs, first, npages) {
 		bad += !it.run.npages || it.run.pfn == end;
 		for (i = 0; i < it.run.npages && at < m->npages; i++, at++)
 			bad += m->pfn[at] != it.run.pfn + i;
 		end = it.run.pfn + i;
+		n = pfn_runs_next_singles(&it, singles, below(m, ARRAY_SIZE(singles) + 1));
+		for (i = 0; i < n && at < m->npages; i++, at++) {
+			bad += m->pfn[at] != singles[i] || singles[i] == end;
+			end = singles[i] + 1;
+		}
 	}
 	KUNIT_ASSERT_EQ(test, at, base + first + npages);
 	KUNIT_ASSERT_EQ(test, bad, 0);

@@ -146,3 +146,27 @@ bool pfn_runs_next(struct pfn_runs_iter *it)
 	take_run(it, 0, border);
 	return true;
 }
+
+/**
+ * pfn_runs_next_singles - go on with a walk over single pages
+ * @it: the walk
+ * @pfns: filled with page frame numbers
+ * @room: how many fit
+ *
+ * A run that might have a sequel, the last of a chunk, is left to pfn_runs_next().
+ *
+ * Return: how many pages were taken.
+ */
+unsigned int pfn_runs_next_singles(struct pfn_runs_iter *it, unsigned long *pfns,
+				   unsigned int room)
+{
+	unsigned int most = min_t(unsigned long, room, it->left);
+	const u64 *slot = it->slot, *last = it->end - 1;
+	unsigned int n = 0;
+
+	while (n < most && slot < last && run_npages(*slot) == 1)
+		pfns[n++] = run_pfn(*slot++);
+	it->slot = slot;
+	it->left -= n;
+	return n;
+}

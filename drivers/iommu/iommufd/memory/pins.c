@@ -87,6 +87,39 @@ void iommufd_unpin_pfns(unsigned long pfn, unsigned long npages, bool dirty)
 	}
 }
 
+/* Pages given back at once when they are scattered. */
+#define UNPIN_BATCH 32
+
+/* Give back the next pieces of a walk as far as they are single pages. */
+static unsigned int unpin_singles(struct pfn_runs_iter *it, bool dirty)
+{
+	unsigned long pfns[UNPIN_BATCH] __uninitialized;
+	struct page *pages[UNPIN_BATCH] __uninitialized;
+	unsigned int n = pfn_runs_next_singles(it, pfns, UNPIN_BATCH);
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		pages[i] = pfn_to_page(pfns[i]);
+	unpin_user_pages_dirty_lock(pages, n, dirty);
+	return n;
+}
+
+static noinline void unpin_many_runs(struct pfn_runs *runs, bool dirty)
+{
+	unsigned int since_resched = 0;
+	struct pfn_runs_iter it;
+
+	pfn_runs_for_each(&it, runs, 0, runs->npages) {
+		iommufd_unpin_pfns(it.run.pfn, it.run.npages, dirty);
+		since_resched += 1 + unpin_singles(&it, dirty);
+		if (since_resched >= 256) {
+			since_resched = 0;
+			cond_resched();
+		}
+	}
+	pfn_runs_clear(runs);
+}
+
 /**
  * iommufd_unpin_runs - give back the pins of all pages of some runs, empty the runs
  * @runs: the runs
@@ -96,17 +129,15 @@ void iommufd_unpin_pfns(unsigned long pfn, unsigned long npages, bool dirty)
  */
 void iommufd_unpin_runs(struct pfn_runs *runs, bool dirty)
 {
-	unsigned int since_resched = 0;
-	struct pfn_runs_iter it;
+	unsigned long npages = runs->npages;
 
-	if (!runs->npages)
+	if (!npages)
 		return;
-	pfn_runs_for_each(&it, runs, 0, runs->npages) {
-		iommufd_unpin_pfns(it.run.pfn, it.run.npages, dirty);
-		if (++since_resched == 256) {
-			since_resched = 0;
-			cond_resched();
-		}
+	if (!pfn_runs_is_single(runs)) {
+		unpin_many_runs(runs, dirty);
+		return;
 	}
-	pfn_runs_clear(runs);
+	runs->npages = 0;
+	runs->nruns = 0;
+	iommufd_unpin_pfns(pfn_runs_single_pfn(runs), npages, dirty);
 }

@@ -35,13 +35,14 @@
 /* After each piece: -EINTR when the caller is being killed. */
 static __always_inline int breathe(unsigned int *npieces)
 {
-	if (likely(++*npieces % PIECES_AT_A_TIME))
+	if (likely(++*npieces < PIECES_AT_A_TIME))
 		return 0;
+	*npieces = 0;
 	cond_resched();
 	return fatal_signal_pending(current) ? -EINTR : 0;
 }
 
-/* map_piece(), for a domain that may use small pages only. */
+/* Map contiguous bytes in a domain that may use small pages only. */
 static noinline int map_limited(const struct domain_mapping *to,
 				unsigned long *iova, phys_addr_t phys,
 				unsigned long length, int prot)
@@ -67,37 +68,123 @@ static noinline int map_limited(const struct domain_mapping *to,
 	return 0;
 }
 
-/*
- * Map contiguous bytes, not none, at *@iova, which is moved behind what was mapped.
- * Called for each page of scattered memory.
+/* Pages handed to the page table at once. */
+#define BATCH_PAGES 64
+
+/**
+ * struct map_progress - runs on their way into a domain
+ * @to: the domain and how
+ * @iova: where the next page that is not mapped yet goes
+ * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
+ * @npieces: pieces so far, for breathe()
+ * @nwaiting: number of @waiting
+ * @waiting: single pages to be mapped one behind the other at @iova
  */
-static __always_inline int map_piece(const struct domain_mapping *to,
-				     unsigned long *iova, phys_addr_t phys,
-				     unsigned long length, int prot)
+struct map_progress {
+	const struct domain_mapping *to;
+	unsigned long iova;
+	int prot;
+	unsigned int npieces;
+	unsigned int nwaiting;
+	unsigned long waiting[BATCH_PAGES];
+};
+
+static int map_waiting(struct map_progress *map)
 {
+	unsigned long mapped;
 	int rc;
 
-	if (unlikely(to->max_piece))
-		return map_limited(to, iova, phys, length, prot);
-	rc = iommufd_domain_map_nosync(to->domain, *iova, phys, length, prot,
-				       GFP_KERNEL_ACCOUNT);
-	if (!rc)
-		*iova += length;
+	if (!map->nwaiting)
+		return 0;
+	rc = iommufd_domain_map_pages(map->to->domain, map->iova, map->waiting,
+				      map->nwaiting, map->prot,
+				      GFP_KERNEL_ACCOUNT, &mapped);
+	map->iova += mapped << PAGE_SHIFT;
+	map->nwaiting = 0;
 	return rc;
 }
 
+/* Map contiguous bytes that are more or less than a page. */
+static noinline int map_contiguous(struct map_progress *map, phys_addr_t phys,
+				   unsigned long length)
+{
+	int rc = map_waiting(map);
+
+	if (rc)
+		return rc;
+	if (unlikely(map->to->max_piece))
+		return map_limited(map->to, &map->iova, phys, length, map->prot);
+	rc = iommufd_domain_map_nosync(map->to->domain, map->iova, phys, length,
+				       map->prot, GFP_KERNEL_ACCOUNT);
+	if (!rc)
+		map->iova += length;
+	return rc;
+}
+
+/* Map contiguous bytes, now or soon.  Called for each page of scattered memory. */
+static __always_inline int map_piece(struct map_progress *map, phys_addr_t phys,
+				     unsigned long length)
+{
+	if (length != PAGE_SIZE || !PAGE_ALIGNED(phys | map->iova))
+		return map_contiguous(map, phys, length);
+	map->waiting[map->nwaiting++] = PHYS_PFN(phys);
+	return map->nwaiting == BATCH_PAGES ? map_waiting(map) : 0;
+}
+
+/* Pages for which map_piece() would do nothing but let them wait. */
+static int map_singles(struct map_progress *map, struct pfn_runs_iter *it,
+		       unsigned long *left)
+{
+	unsigned int n;
+
+	n = pfn_runs_next_singles(it, map->waiting + map->nwaiting,
+				  BATCH_PAGES - map->nwaiting);
+	map->nwaiting += n;
+	map->npieces += n;
+	*left -= (unsigned long)n << PAGE_SHIFT;
+	return map->nwaiting == BATCH_PAGES ? map_waiting(map) : 0;
+}
+
+/* Map the runs of an area whose backing is used whole. */
+static int map_whole(struct map_progress *map, struct iommufd_area *area)
+{
+	const struct pfn_runs *runs = &area->backing->whole_runs;
+	struct pfn_runs_iter it __uninitialized;
+	unsigned long skip = offset_in_page(area->offset);
+	unsigned long left = area_length(area);
+	bool aligned = PAGE_ALIGNED(area->node.span.first | skip | left);
+	int rc;
+
+	if (WARN_ON_ONCE(!runs->npages))
+		return -EINVAL;
+	if (pfn_runs_is_single(runs))
+		return map_piece(map, PFN_PHYS(pfn_runs_single_pfn(runs)) + area->offset,
+				 left);
+	pfn_runs_for_each(&it, runs, area_first_page(area), area_npages(area)) {
+		unsigned long length = min(left, (it.run.npages << PAGE_SHIFT) - skip);
+
+		rc = map_piece(map, PFN_PHYS(it.run.pfn) + skip, length) ?:
+		     breathe(&map->npieces);
+		skip = 0;
+		left -= length;
+		if (!rc && aligned)
+			rc = map_singles(map, &it, &left);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 /*
- * Map all runs; *@iova is moved on to what was reached.  The neighbours that the walk
- * does not merge, at the borders of segments, wait for each other here.
+ * The same for a backing in segments.  The neighbours that the walk does not merge, at the
+ * borders of segments, wait for each other here.
  */
-static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
-		    unsigned long *iova)
+static int map_segments(struct map_progress *map, struct iommufd_area *area)
 {
 	unsigned long skip = offset_in_page(area->offset);
 	unsigned long left = area_length(area);
 	struct iommufd_backing_walk walk;
 	unsigned long waiting = 0;
-	unsigned int npieces = 0;
 	phys_addr_t phys = 0;
 	int rc;
 
@@ -110,8 +197,7 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
 		skip = 0;
 		left -= length;
 		if (waiting && phys + waiting != next) {
-			rc = map_piece(to, iova, phys, waiting, area->prot) ?:
-			     breathe(&npieces);
+			rc = map_piece(map, phys, waiting) ?: breathe(&map->npieces);
 			if (rc)
 				return rc;
 			waiting = 0;
@@ -120,7 +206,28 @@ static int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
 			phys = next;
 		waiting += length;
 	}
-	return map_piece(to, iova, phys, waiting, area->prot);
+	return map_piece(map, phys, waiting);
+}
+
+/* *@done is what was reached, also on failure. */
+static int map_backing(const struct domain_mapping *to, struct iommufd_area *area,
+		       unsigned long *done)
+{
+	struct iommufd_backing *backing = area->backing;
+	/* Its array is filled as far as it is used. */
+	struct map_progress map __uninitialized;
+	int rc;
+
+	map.to = to;
+	map.iova = area->node.span.first;
+	map.prot = area->prot;
+	map.npieces = 0;
+	map.nwaiting = 0;
+	scoped_guard(mutex, &backing->lock)
+		rc = (backing->in_segments ? map_segments(&map, area) :
+					     map_whole(&map, area)) ?: map_waiting(&map);
+	*done = map.iova - area->node.span.first;
+	return rc;
 }
 
 static int show_area(const struct domain_mapping *to, struct iommufd_area *area,
@@ -153,25 +260,23 @@ static int show_area(const struct domain_mapping *to, struct iommufd_area *area,
 int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 {
 	struct iommufd_revocable *rev = area_revocable(area);
-	unsigned long iova = area->node.span.first;
 	unsigned long done;
 	int rc;
 
 	if (rev)
 		return show_area(to, area, rev);
-	scoped_guard(mutex, &area->backing->lock)
-		rc = map_runs(to, area, &iova);
+	rc = map_backing(to, area, &done);
 	if (!rc)
 		return 0;
 
-	done = iova - area->node.span.first;
 	if (done)
 		iommu_unmap(to->domain, area->node.span.first, done);
 	if (rc == -EINTR)
 		return rc;
 	return iommufd_refuse(to->log, rc, WHY_DRIVER,
 			      "IOMMU driver could not map iova 0x%lx (%lu bytes of 0x%lx-0x%lx done)",
-			      iova, done, area->node.span.first,
+			      area->node.span.first + done, done,
+			      area->node.span.first,
 			      area->node.span.last);
 }
 
@@ -216,8 +321,8 @@ static void unmap_pending(struct domain_unmap *un)
 	size_t done;
 
 	un->have_pending = false;
-	done = iommu_unmap_fast(un->domain, un->pending.first, length,
-				un->gather);
+	done = iommufd_domain_unmap(un->domain, un->pending.first, length,
+				    un->gather);
 	/* A driver that loses mappings has no way to be undone. */
 	WARN_ON_ONCE(done != length);
 }

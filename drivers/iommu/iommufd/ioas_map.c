@@ -90,6 +90,7 @@ static int map_backing(struct iommufd_ioas *ioas, struct iopt_map_request *rq,
 		.backing = backing,
 		.offset = offset_in_page(start),
 		.length = rq->length,
+		.is_first = true,
 	};
 	LIST_HEAD(slices);
 	int rc;
@@ -220,7 +221,7 @@ int iommufd_call_ioas_map(struct iommufd_ucmd *ucmd)
 	rc = map_user(ucmd, cmd);
 	if (rc)
 		return rc;
-	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+	return iommufd_ucmd_reply_member(ucmd, struct iommu_ioas_map, iova);
 }
 
 static int map_file(const struct iommufd_ucmd *ucmd,
@@ -270,7 +271,7 @@ int iommufd_call_ioas_map_file(struct iommufd_ucmd *ucmd)
 	rc = map_file(ucmd, cmd);
 	if (rc)
 		return rc;
-	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+	return iommufd_ucmd_reply_member(ucmd, struct iommu_ioas_map_file, iova);
 }
 
 /* The slices keep the memory; the source itself is given back at once. */
@@ -350,7 +351,7 @@ int iommufd_call_ioas_copy(struct iommufd_ucmd *ucmd)
 	iopt_slices_free(&slices);
 	if (rc)
 		return rc;
-	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+	return iommufd_ucmd_reply_member(ucmd, struct iommu_ioas_copy, dst_iova);
 }
 
 static int unmap(const struct iommufd_ucmd *ucmd,
@@ -398,7 +399,7 @@ int iommufd_call_ioas_unmap(struct iommufd_ucmd *ucmd)
 	if (rc)
 		return rc;
 	cmd->length = unmapped;
-	return iommufd_ucmd_reply(ucmd, sizeof(*cmd));
+	return iommufd_ucmd_reply_member(ucmd, struct iommu_ioas_unmap, length);
 }
 
 static bool is_mapped(struct iommufd_iopt *iopt, unsigned long iova)

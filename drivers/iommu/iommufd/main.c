@@ -26,6 +26,7 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "iommufd_test.h"
+#include "memory/backing.h"
 #include "mmap_area.h"
 #include "test_hooks.h"
 #include "ucmd.h"
@@ -285,13 +286,18 @@ static int __init register_nodes(void)
 
 static int __init iommufd_init(void)
 {
-	int rc = iommufd_test_init();
+	int rc = iommufd_backing_user_init();
 
 	if (rc)
 		return rc;
-	rc = register_nodes();
-	if (rc)
+	rc = iommufd_test_init();
+	if (!rc) {
+		rc = register_nodes();
+		if (!rc)
+			return 0;
 		iommufd_test_exit();
+	}
+	iommufd_backing_user_exit();
 	return rc;
 }
 module_init(iommufd_init);
@@ -302,6 +308,7 @@ static void __exit iommufd_exit(void)
 		misc_deregister(&vfio_node);
 	misc_deregister(&iommufd_node);
 	iommufd_test_exit();
+	iommufd_backing_user_exit();
 }
 module_exit(iommufd_exit);
 

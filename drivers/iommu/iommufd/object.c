@@ -211,12 +211,15 @@ struct iommufd_object *iommufd_object_get(struct iommufd_objects *objs, u32 id,
 					  enum iommufd_object_type type)
 {
 	enum iommufd_object_type found = IOMMUFD_OBJ_NONE;
+	XA_STATE(xas, &objs->table, id);
 	struct iommufd_object *obj;
 
 	if (iommufd_should_fail())
 		return ERR_PTR(-ENOENT);
 	xa_lock(&objs->table);
-	obj = xa_load(&objs->table, id);
+	obj = xas_load(&xas);
+	if (xa_is_zero(obj))
+		obj = NULL;
 	if (obj) {
 		found = obj->type;
 		if ((type != IOMMUFD_OBJ_ANY && type != found) ||

@@ -26,6 +26,12 @@ struct iommufd_ucmd {
 	void *cmd;
 };
 
+static inline int iommufd_refuse_reply(const struct iommufd_ucmd *ucmd)
+{
+	return iommufd_refuse(&ucmd->ictx->log, -EFAULT, WHY_FAULT,
+			      "the result cannot be written to the caller's structure");
+}
+
 /**
  * iommufd_ucmd_reply - copy the structure back as far as the caller knows it
  * @ucmd: the call
@@ -38,10 +44,18 @@ static inline int iommufd_ucmd_reply(const struct iommufd_ucmd *ucmd, size_t siz
 {
 	if (copy_to_user(ucmd->ubuffer, ucmd->cmd,
 			 min_t(size_t, ucmd->user_size, size)))
-		return iommufd_refuse(&ucmd->ictx->log, -EFAULT, WHY_FAULT,
-				      "the result cannot be written to the caller's structure");
+		return iommufd_refuse_reply(ucmd);
 	return 0;
 }
+
+/*
+ * The same for a call whose only result is one member, which even the oldest caller has;
+ * @type is of the structure.
+ */
+#define iommufd_ucmd_reply_member(ucmd, type, member)                          \
+	(put_user(((type *)(ucmd)->cmd)->member,                               \
+		  &((type __user *)(ucmd)->ubuffer)->member) ?                 \
+		 iommufd_refuse_reply(ucmd) : 0)
 
 /* For a flag or a reserved member that this kernel does not know. */
 static inline int iommufd_refuse_unknown(const struct iommufd_ucmd *ucmd,

@@ -86,6 +86,7 @@ struct iommufd_backing_ops {
  * @pgoff: first page in the file, if @ops->by_offset
  * @in_segments: a part is or was used alone
  * @writable: pages are pinned for writing; mappings may be writable.  Constant
+ * @has_room: IOMMUFD_BACKING_ROOM bytes behind this are for the first area.  Constant
  */
 struct iommufd_backing {
 	refcount_t refs;
@@ -104,7 +105,30 @@ struct iommufd_backing {
 	};
 	bool in_segments;
 	bool writable;
+	bool has_room;
 };
+
+/*
+ * Most backings are shown by a single area, which the one that makes the backing may put
+ * in the same piece of memory.  It stays reserved until the backing goes.
+ */
+#define IOMMUFD_BACKING_ROOM 96
+
+/* NULL if there is none. */
+static inline void *iommufd_backing_room(struct iommufd_backing *backing)
+{
+	return backing->has_room ? backing + 1 : NULL;
+}
+
+/* Whose room is this? */
+static inline struct iommufd_backing *iommufd_backing_of_room(void *room)
+{
+	return (struct iommufd_backing *)room - 1;
+}
+
+/* What the origins allocate from. */
+int iommufd_backing_user_init(void);
+void iommufd_backing_user_exit(void);
 
 /*
  * Make a backing for memory of the running process (@uptr .. @uptr + @length - 1,

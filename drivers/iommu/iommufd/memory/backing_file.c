@@ -158,7 +158,7 @@ static int file_pin(struct iommufd_backing *backing, unsigned long first,
 		    struct iommufd_log *log)
 {
 	struct file *file = file_backing_of(backing)->file;
-	struct pin_array array;
+	struct pin_array array __uninitialized;
 	int rc;
 
 	rc = pin_array_init(&array, npages);

@@ -187,7 +187,7 @@ static int user_pin(struct iommufd_backing *backing, unsigned long first,
 {
 	struct mm_struct *mm = user_mm(backing);
 	bool remote = current->mm != mm;
-	struct pin_array array;
+	struct pin_array array __uninitialized;
 	int rc;
 
 	if (remote && !mmget_not_zero(mm))
@@ -239,6 +239,20 @@ static bool user_copy(struct iommufd_backing *backing, unsigned long offset,
 	return done;
 }
 
+/**
+ * struct user_backing - a backing out of a process's memory
+ * @backing: has room behind it
+ * @room: the room
+ */
+struct user_backing {
+	struct iommufd_backing backing;
+	u64 room[IOMMUFD_BACKING_ROOM / sizeof(u64)];
+};
+
+static_assert(offsetof(struct user_backing, room) == sizeof(struct iommufd_backing));
+
+static struct kmem_cache *user_backings;
+
 static const struct iommufd_backing_ops user_ops = {
 	.name = "user",
 	.pin = user_pin,
@@ -278,9 +292,11 @@ struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 					      "va 0x%lx + 0x%lx wraps",
 					      first, length));
 
-	backing = kzalloc_obj(*backing, GFP_KERNEL_ACCOUNT);
+	backing = kmem_cache_alloc(user_backings, GFP_KERNEL_ACCOUNT);
 	if (!backing)
 		return ERR_PTR(-ENOMEM);
+	/* Not the room: who puts an area there fills it in. */
+	*backing = (struct iommufd_backing){};
 	rc = iommufd_backing_init(backing, &user_ops, accounts,
 				  ((end - 1) >> PAGE_SHIFT) -
 				  (first >> PAGE_SHIFT) + 1, writable, log);
@@ -289,5 +305,26 @@ struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 		return ERR_PTR(rc);
 	}
 	backing->uva = first & PAGE_MASK;
+	backing->has_room = true;
 	return backing;
+}
+
+/**
+ * iommufd_backing_user_init - get ready to make backings out of memory
+ *
+ * Return: 0; -ENOMEM.
+ */
+int iommufd_backing_user_init(void)
+{
+	user_backings = kmem_cache_create("iommufd_mapping", sizeof(struct user_backing),
+					  0, SLAB_ACCOUNT, NULL);
+	return user_backings ? 0 : -ENOMEM;
+}
+
+/**
+ * iommufd_backing_user_exit - free what iommufd_backing_user_init() has made
+ */
+void iommufd_backing_user_exit(void)
+{
+	kmem_cache_destroy(user_backings);
 }

@@ -32,15 +32,20 @@
  */
 struct iommufd_area *area_new(const struct iopt_slice *slice, int prot)
 {
-	struct iommufd_area *area = kzalloc_obj(*area, GFP_KERNEL_ACCOUNT);
+	void *room = slice->is_first ? iommufd_backing_room(slice->backing) : NULL;
+	struct iommufd_area *area = room ?: kmalloc_obj(*area, GFP_KERNEL_ACCOUNT);
 
+	static_assert(sizeof(*area) <= IOMMUFD_BACKING_ROOM);
 	if (!area)
 		return NULL;
-	area->backing = iommufd_backing_get(slice->backing);
-	area->offset = slice->offset;
-	area->node.span.last = slice->length - 1;
-	area->prot = prot;
-	area->state = AREA_NEW;
+	*area = (struct iommufd_area){
+		.node.span.last = slice->length - 1,
+		.backing = iommufd_backing_get(slice->backing),
+		.offset = slice->offset,
+		.prot = prot,
+		.state = AREA_NEW,
+		.in_room = !!room,
+	};
 	return area;
 }
 
@@ -52,9 +57,15 @@ struct iommufd_area *area_new(const struct iopt_slice *slice, int prot)
  */
 void area_free(struct iommufd_area *area)
 {
+	struct iommufd_backing *backing = area->backing;
+	struct iommufd_backing *home = area_home(area);
+
 	area_unpin(area);
-	iommufd_backing_put(area->backing);
-	kfree(area);
+	if (!home)
+		kfree(area);
+	else if (home != backing)
+		iommufd_backing_put(home);
+	iommufd_backing_put(backing);
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <linux/cleanup.h>
 #include <linux/mm.h>
 #include "../lib/iova_set.h"
+#include "../memory/backing.h"
 #include "../memory/revocable.h"
 
 struct iommufd_iopt;
@@ -55,13 +56,15 @@ enum area_gate {
  * @node: in &iommufd_iopt.areas
  * @backing: a reference
  * @offset: byte of @backing that @node.span.first shows
- * @next: the next area of the call that works on this one
+ * @next: the next area of the call that works on this one; means nothing while LIVE
  * @accesses: pins of in-kernel accesses inside
  * @locks: pins of hardware inside, which nobody can ask to let go
  * @state: see above
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @pinned: holds a use of its pages for the domains; the table's domains lock.  Of
  *	    device memory: has been looked for
+ * @in_room: lives in the room of a backing, of which it holds a reference even when it
+ *	     shows another by now.  Constant
  * @gate: see above; the space lock for writing
  * @written: ID of its bitmap in &iommufd_iopt.written, 0 while that is not kept.  Comes and
  *	     goes with the space lock held for writing, or while the area is NEW
@@ -75,7 +78,8 @@ struct iommufd_area {
 	atomic_t locks;
 	u8 state;
 	u8 prot;
-	bool pinned;
+	u8 pinned : 1;
+	u8 in_room : 1;
 	u8 gate;
 	u32 written;
 };
@@ -83,6 +87,12 @@ struct iommufd_area {
 static inline struct iommufd_area *area_of(struct iova_node *node)
 {
 	return container_of(node, struct iommufd_area, node);
+}
+
+/* The backing in whose memory the area lives, or NULL. */
+static inline struct iommufd_backing *area_home(struct iommufd_area *area)
+{
+	return area->in_room ? iommufd_backing_of_room(area) : NULL;
 }
 
 static inline unsigned long area_length(const struct iommufd_area *area)

@@ -84,12 +84,14 @@ void iopt_destroy(struct iommufd_iopt *iopt);
  * @backing: the backing; the list's owner holds a reference
  * @offset: first byte in the backing
  * @length: bytes, not zero
+ * @is_first: the backing is new, and this is its only slice: the area may have its room
  */
 struct iopt_slice {
 	struct list_head item;
 	struct iommufd_backing *backing;
 	unsigned long offset;
 	unsigned long length;
+	bool is_first;
 };
 
 /**

@@ -35,6 +35,7 @@ struct table_domain {
 
 struct fake_backing {
 	struct iommufd_backing backing;
+	u64 room[IOMMUFD_BACKING_ROOM / sizeof(u64)];
 	struct fixture *fix;
 	unsigned int index;
 	/* page -> frame, a permutation with contiguous stretches */
@@ -169,6 +170,7 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 						     &fix->bench.accounts,
 						     BACKING_PAGES, true,
 						     &fix->bench.log));
+		fake->backing.has_room = true;
 		fix->backings[b] = fake;
 	}
 	/* Only step_device() looks whether the memory is back. */
@@ -334,6 +336,14 @@ static void map_slices(struct fixture *fix, struct list_head *slices,
 				syncs + fix->domains[0].added);
 }
 
+static bool is_shown(struct fixture *fix, const struct iommufd_backing *backing)
+{
+	for (int i = 0; i < SPACE_PAGES; i++)
+		if (fix->model[i].backing == backing)
+			return true;
+	return false;
+}
+
 static void step_map(struct fixture *fix)
 {
 	struct iopt_slice slice = {
@@ -346,6 +356,8 @@ static void step_map(struct fixture *fix)
 	if (backing < NBACKINGS)
 		slice.backing = &fix->backings[backing]->backing;
 
+	/* As if the backing was made for this map. */
+	slice.is_first = !is_shown(fix, slice.backing);
 	slice.offset = pick(fix, BACKING_PAGES - npages) * PAGE_SIZE;
 	slice.length = npages * PAGE_SIZE;
 	list_add(&slice.item, &slices);

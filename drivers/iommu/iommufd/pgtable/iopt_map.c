@@ -204,7 +204,6 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		struct iommufd_area *area = chain;
 
 		chain = area->next;
-		area->next = NULL;
 		/* Who sees LIVE sees the area pinned and mapped. */
 		smp_store_release(&area->state, AREA_LIVE);
 	}
@@ -248,6 +247,7 @@ static int slice_add(const struct iopt_cover_walk *walk, bool prot_write,
 	slice->backing = iommufd_backing_get(area->backing);
 	slice->offset = area_offset_of(area, walk->part.first);
 	slice->length = iova_span_len(&walk->part);
+	slice->is_first = false;
 	list_add_tail(&slice->item, slices);
 	return 0;
 }

@@ -52,11 +52,31 @@ static int check_alignment(struct iommufd_iopt *iopt,
 	return 0;
 }
 
+/* What is in the way? */
+static int refuse_taken(struct iommufd_iopt *iopt, const struct iova_span *taken)
+{
+	const struct iova_span span = *taken;
+	struct iova_resv_entry *entry;
+	struct iommufd_area *area;
+
+	entry = iova_resv_first_in(&iopt->reserved, &span);
+	if (entry)
+		return iommufd_refuse(iopt->log, -EINVAL, WHY_RESERVED,
+				      "iova 0x%lx-0x%lx overlaps 0x%lx-0x%lx reserved by %s",
+				      span.first, span.last, entry->span.first,
+				      entry->span.last, entry->name);
+	area = iopt_first_area_in(iopt, &span);
+	if (WARN_ON_ONCE(!area))
+		return -EEXIST;
+	return iommufd_refuse(iopt->log, -EEXIST, WHY_OVERLAP,
+			      "iova 0x%lx-0x%lx overlaps the mapping 0x%lx-0x%lx",
+			      span.first, span.last, area->node.span.first,
+			      area->node.span.last);
+}
+
 static int check_fixed(struct iommufd_iopt *iopt,
 		       const struct iopt_map_request *rq)
 {
-	struct iova_resv_entry *entry;
-	struct iommufd_area *area;
 	struct iova_span span;
 	int rc;
 
@@ -65,19 +85,9 @@ static int check_fixed(struct iommufd_iopt *iopt,
 		return iommufd_refuse(iopt->log, rc, WHY_OVERFLOW,
 				      "iova 0x%lx + length 0x%lx wraps",
 				      rq->iova, rq->length);
-	entry = iova_resv_first_in(&iopt->reserved, &span);
-	if (entry)
-		return iommufd_refuse(iopt->log, -EINVAL, WHY_RESERVED,
-				      "iova 0x%lx-0x%lx overlaps 0x%lx-0x%lx reserved by %s",
-				      span.first, span.last, entry->span.first,
-				      entry->span.last, entry->name);
-	area = iopt_first_area_in(iopt, &span);
-	if (area)
-		return iommufd_refuse(iopt->log, -EEXIST, WHY_OVERLAP,
-				      "iova 0x%lx-0x%lx overlaps the mapping 0x%lx-0x%lx",
-				      span.first, span.last,
-				      area->node.span.first,
-				      area->node.span.last);
+	/* The set has the cover of the reserved ranges, too. */
+	if (iova_set_first_in(&iopt->areas, &span))
+		return refuse_taken(iopt, &span);
 	return 0;
 }
 

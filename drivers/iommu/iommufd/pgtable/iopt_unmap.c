@@ -59,7 +59,7 @@ struct unmap_op {
 static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		       struct iommufd_area **chain, struct iova_span *busy)
 {
-	struct iommufd_area *area, *pinned = NULL;
+	struct iommufd_area *area, *first = NULL, **link = &first, *pinned = NULL;
 	struct iova_span span = op->span;
 	int rc;
 
@@ -72,18 +72,19 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 			return rc;
 		if (!pinned && atomic_read(&area->accesses))
 			pinned = area;
+		*link = area;
+		link = &area->next;
 	}
+	*link = NULL;
 	if (pinned) {
 		pinned->gate = AREA_CLOSED;
 		*busy = pinned->node.span;
 		return -EAGAIN;
 	}
 
-	iopt_for_each_area_in(area, iopt, &span) {
+	for (area = first; area; area = area->next)
 		WRITE_ONCE(area->state, AREA_LEAVING);
-		*chain = area;
-		chain = &area->next;
-	}
+	*chain = first;
 	return 0;
 }
 
@@ -95,16 +96,15 @@ static void unclaim(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 		struct iommufd_area *area = chain;
 
 		chain = area->next;
-		area->next = NULL;
 		WRITE_ONCE(area->state, AREA_LIVE);
 	}
 }
 
 static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 {
-	struct iommu_iotlb_gather gather;
+	struct iommu_iotlb_gather gather __uninitialized;
+	struct domain_unmap un __uninitialized;
 	struct iopt_domain *entry;
-	struct domain_unmap un;
 
 	list_for_each_entry(entry, &iopt->domains, item) {
 		domain_unmap_begin(&un, entry->domain, &gather);

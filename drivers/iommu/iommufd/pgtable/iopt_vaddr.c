@@ -260,7 +260,9 @@ static void commit(struct iommufd_iopt *iopt, struct iommufd_area *area,
 		area->gate = AREA_OPEN;
 		iopt->no_vaddr--;
 	}
-	iommufd_backing_put(old);
+	/* The reference on the first one stays as long as the area lives in there. */
+	if (old != area_home(area))
+		iommufd_backing_put(old);
 }
 
 static int update(struct iommufd_iopt *iopt, struct iommufd_area *area,

@@ -4,9 +4,9 @@
  *
  * Sets of IOVA ranges: see iova_set.h for what they promise.
  *
- * Each node knows the hole in front of it, and the widest such hole in its
- * subtree; a search descends only where a hole is wide enough.  The hole behind
- * the last node belongs to no node and is looked at separately.
+ * Each node knows the hole in front of it, and roughly the widest such hole in its
+ * subtree; a search descends only where a hole may be wide enough, and then looks at it
+ * exactly.  The hole behind the last node belongs to no node and is looked at separately.
  *
  * A change touches the holes of two neighbours.  Their sums are made right on
  * the way to the root *before* the tree is rebalanced, because rotations copy
@@ -30,7 +30,7 @@ static inline struct iova_node *to_node(struct rb_node *rb)
 
 static inline unsigned long node_hole(struct iova_node *node)
 {
-	return node->hole;
+	return iova_hole_rough(node->hole);
 }
 
 RB_DECLARE_CALLBACKS_MAX(static, iova_callbacks, struct iova_node, rb,
@@ -90,7 +90,7 @@ int iova_set_insert(struct iova_set *set, struct iova_node *node)
 
 	node->is_cover = false;
 	set_hole(node, below ? below->span.last + 1 : 0);
-	node->max_hole = node->hole;
+	node->max_hole = node_hole(node);
 	rb_link_node(&node->rb, parent, link);
 	if (above)
 		set_hole(above, node->span.last + 1);
@@ -211,10 +211,13 @@ static bool is_wide(struct rb_node *subtree, unsigned long want)
 	return subtree && to_node(subtree)->max_hole >= want;
 }
 
-/* Lowest node with a hole of @want bytes in a subtree that has one. */
+/*
+ * Lowest node with a hole of @want bytes, or a little less, in a subtree that has one.
+ * @want is rough here and below.
+ */
 static struct iova_node *lowest_wide(struct rb_node *rb, unsigned long want)
 {
-	while (is_wide(rb->rb_left, want) || to_node(rb)->hole < want)
+	while (is_wide(rb->rb_left, want) || node_hole(to_node(rb)) < want)
 		rb = is_wide(rb->rb_left, want) ? rb->rb_left : rb->rb_right;
 	return to_node(rb);
 }
@@ -229,7 +232,7 @@ static struct iova_node *next_wide(struct iova_node *node, unsigned long want)
 	for (; (parent = rb_parent(rb)); rb = parent) {
 		if (rb == parent->rb_right)
 			continue;
-		if (to_node(parent)->hole >= want)
+		if (node_hole(to_node(parent)) >= want)
 			return to_node(parent);
 		if (is_wide(parent->rb_right, want))
 			return lowest_wide(parent->rb_right, want);
@@ -254,7 +257,7 @@ static struct iova_node *first_wide(const struct iova_set *set,
 			rb = rb->rb_right;
 		}
 	}
-	return !found || found->hole >= want ? found : next_wide(found, want);
+	return !found || node_hole(found) >= want ? found : next_wide(found, want);
 }
 
 /* Lowest place in the part of a hole that lies in the window. */
@@ -318,7 +321,7 @@ static void note_barren(struct iova_set *set, const struct iova_fit *fit,
 int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 		 unsigned long *first)
 {
-	unsigned long want = min(fit->length, HOLE_MAX);
+	unsigned long want = iova_hole_rough(min(fit->length, HOLE_MAX));
 	struct iova_fit rest = *fit;
 	unsigned int passed = 0;
 	struct iova_node *node;

@@ -20,13 +20,30 @@
 #ifndef __IOMMUFD_LIB_IOVA_SET_H
 #define __IOMMUFD_LIB_IOVA_SET_H
 
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include "span.h"
 
 /* What a hole's length has to fit in, so that a flag has room beside it. */
 #define IOVA_HOLE_BITS (BITS_PER_LONG - 1)
+
+/* How exactly the widest hole of a subtree is known: its highest bits, this many. */
+#define IOVA_HOLE_PRECISION 8
+
+/*
+ * The length of a hole, rounded down so that most changes of a wide hole are none, and
+ * need not be carried up the tree.  Keeps the order: what has room for a length has no
+ * less roughly than that length.
+ */
+static inline unsigned long iova_hole_rough(unsigned long hole)
+{
+	unsigned int bits = hole ? __fls(hole) + 1 : 0;
+
+	if (bits <= IOVA_HOLE_PRECISION)
+		return hole;
+	return hole & (~0UL << (bits - IOVA_HOLE_PRECISION));
+}
 
 /**
  * struct iova_node - one range of a set, embedded in its user's structure
@@ -35,7 +52,7 @@
  * @hole: bytes between the previous node (or 0) and @span.first; what does not
  *	  fit is cut to the largest value that does
  * @is_cover: the node stands for reserved ranges, see iova_node_is_cover()
- * @max_hole: largest @hole in the subtree below this node, itself included
+ * @max_hole: largest @hole in the subtree below this node, itself included; rough
  *
  * Only @span is the user's to set; the rest is private to iova_set.c.
  */

@@ -150,7 +150,7 @@ static unsigned long check_sums(struct kunit *test, struct rb_node *rb)
 	hole = node->span.first - (prev ? prev->span.last + 1 : 0);
 	hole = min_t(unsigned long, hole, LONG_MAX);
 	KUNIT_ASSERT_EQ(test, hole, (unsigned long)node->hole);
-	widest = max3(hole, check_sums(test, rb->rb_left),
+	widest = max3(iova_hole_rough(hole), check_sums(test, rb->rb_left),
 		      check_sums(test, rb->rb_right));
 	KUNIT_ASSERT_EQ(test, widest, node->max_hole);
 	return widest;

@@ -312,6 +312,13 @@ int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
 
 	if (pfn >= PFN_LIMIT || npages > PFN_LIMIT - pfn)
 		return -EOVERFLOW;
+	/* All that is ever done to most objects. */
+	if (!before && npages && npages <= LENGTH_MAX) {
+		runs->inline_run = run_pack(pfn, npages);
+		runs->nruns = 1;
+		runs->npages = npages;
+		return 0;
+	}
 	n = extend(runs, pfn, npages);
 	while (n != npages) {
 		unsigned long len = min(npages - n, LENGTH_MAX);
@@ -416,6 +423,11 @@ int pfn_runs_append_pages(struct pfn_runs *runs, struct page **pages,
 	unsigned long portion, n;
 	int rc = 0;
 
+	if (npages == 1) {
+		rc = pfn_runs_append(runs, page_to_pfn(pages[0]), 1, gfp);
+		*done = !rc;
+		return rc;
+	}
 	for (*done = 0; !rc && npages; npages -= n, pages += n, *done += n) {
 		portion = min(npages, LENGTH_MAX);
 		n = 0;

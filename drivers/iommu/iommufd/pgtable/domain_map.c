@@ -302,19 +302,6 @@ int domain_map_sync(const struct domain_mapping *to,
 	return 0;
 }
 
-/**
- * domain_unmap_begin - begin to take areas out of a domain
- * @un: state, initialised here
- * @domain: the domain
- * @gather: what the IOTLBs hold, initialised here
- */
-void domain_unmap_begin(struct domain_unmap *un, struct iommu_domain *domain,
-			struct iommu_iotlb_gather *gather)
-{
-	*un = (struct domain_unmap){ .domain = domain, .gather = gather };
-	iommu_iotlb_gather_init(gather);
-}
-
 static void unmap_pending(struct domain_unmap *un)
 {
 	unsigned long length = iova_span_len(&un->pending);

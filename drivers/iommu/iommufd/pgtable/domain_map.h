@@ -56,8 +56,20 @@ struct domain_unmap {
 	struct iommu_iotlb_gather *gather;
 };
 
-void domain_unmap_begin(struct domain_unmap *un, struct iommu_domain *domain,
-			struct iommu_iotlb_gather *gather);
+/**
+ * domain_unmap_begin - begin to take areas out of a domain
+ * @un: state, initialised here
+ * @domain: the domain
+ * @gather: what the IOTLBs hold, initialised here
+ */
+static inline void domain_unmap_begin(struct domain_unmap *un,
+				      struct iommu_domain *domain,
+				      struct iommu_iotlb_gather *gather)
+{
+	*un = (struct domain_unmap){ .domain = domain, .gather = gather };
+	iommu_iotlb_gather_init(gather);
+}
+
 void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area);
 void domain_unmap_end(struct domain_unmap *un);
 #endif

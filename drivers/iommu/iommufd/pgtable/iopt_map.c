@@ -37,18 +37,25 @@ static struct iommufd_area *areas_new(const struct iopt_map_request *rq)
 	return chain;
 }
 
-/* Put the areas one behind the other at @iova, which iopt_place() found free. */
-static void areas_insert(struct iommufd_iopt *iopt, struct iommufd_area *chain,
-			 unsigned long iova)
+/*
+ * Put the areas one behind the other where iopt_place() says.  It looked whether that is
+ * free, unless there is only one.
+ */
+static int areas_insert(struct iommufd_iopt *iopt, struct iommufd_area *chain,
+			unsigned long iova)
 {
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		area->node.span.first += iova;
 		area->node.span.last += iova;
 		iova = area->node.span.last + 1;
-		WARN_ON_ONCE(iova_set_insert(&iopt->areas, &area->node));
+		if (iova_set_insert(&iopt->areas, &area->node)) {
+			WARN_ON_ONCE(area != chain);
+			return iopt_refuse_taken(iopt, &area->node.span);
+		}
 		iopt->nareas++;
 		iopt->nbytes += area_length(area);
 	}
+	return 0;
 }
 
 static void areas_remove(struct iommufd_iopt *iopt, struct iommufd_area *chain)
@@ -189,7 +196,9 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		rc = iopt_place(iopt, rq);
 		if (rc)
 			return rc;
-		areas_insert(iopt, chain, rq->iova);
+		rc = areas_insert(iopt, chain, rq->iova);
+		if (rc)
+			return rc;
 	}
 	span.first = rq->iova;
 	span.last = rq->iova + (rq->length - 1);

@@ -52,8 +52,15 @@ static int check_alignment(struct iommufd_iopt *iopt,
 	return 0;
 }
 
-/* What is in the way? */
-static int refuse_taken(struct iommufd_iopt *iopt, const struct iova_span *taken)
+/**
+ * iopt_refuse_taken - say what is in the way of a mapping
+ * @iopt: table
+ * @taken: a range that overlaps an area or a reserved range
+ *
+ * Context: space lock held for writing.
+ * Return: -EINVAL (reserved) or -EEXIST, with the reason noted.
+ */
+int iopt_refuse_taken(struct iommufd_iopt *iopt, const struct iova_span *taken)
 {
 	const struct iova_span span = *taken;
 	struct iova_resv_entry *entry;
@@ -85,9 +92,12 @@ static int check_fixed(struct iommufd_iopt *iopt,
 		return iommufd_refuse(iopt->log, rc, WHY_OVERFLOW,
 				      "iova 0x%lx + length 0x%lx wraps",
 				      rq->iova, rq->length);
-	/* The set has the cover of the reserved ranges, too. */
-	if (iova_set_first_in(&iopt->areas, &span))
-		return refuse_taken(iopt, &span);
+	/*
+	 * The set has the cover of the reserved ranges, too.  For a single area the caller
+	 * finds out when it inserts it.
+	 */
+	if (!list_is_singular(rq->slices) && iova_set_first_in(&iopt->areas, &span))
+		return iopt_refuse_taken(iopt, &span);
 	return 0;
 }
 
@@ -148,7 +158,8 @@ static int choose(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
  * @iopt: table
  * @rq: the request; rq->iova is set unless it is fixed
  *
- * Context: space lock held for writing; the place is free until it is dropped.
+ * Context: space lock held for writing; the place is free until it is dropped, but for
+ * that of a single slice whose place was given.
  * Return: 0; -EINVAL (misaligned, reserved), -EEXIST, -EOVERFLOW, -ENOSPC, each with
  * the reason noted.
  */

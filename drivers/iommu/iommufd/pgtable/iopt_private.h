@@ -20,6 +20,7 @@ void iopt_unreserve_locked(struct iommufd_iopt *iopt, const void *owner);
 
 /* iopt_place.c; the space lock is held for writing. */
 int iopt_place(struct iommufd_iopt *iopt, struct iopt_map_request *rq);
+int iopt_refuse_taken(struct iommufd_iopt *iopt, const struct iova_span *taken);
 
 /**
  * struct iopt_area_iter - a walk over the areas that overlap a range

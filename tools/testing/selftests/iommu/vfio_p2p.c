@@ -501,6 +501,47 @@ TEST_F_TIMEOUT(p2p, copied, ST_TIMEOUT)
 	EXPECT_TARGET(ST_IOVA);
 }
 
+/* In another address space, too, and whether the BAR is there or not. */
+TEST_F_TIMEOUT(p2p, copied_elsewhere, ST_TIMEOUT)
+{
+	const __u64 first = 4 * ST_IOVA, second = 8 * ST_IOVA, third = 12 * ST_IOVA;
+	struct iommu_ioas_copy copy = {
+		.flags = ST_RW | ST_FIXED,
+		.src_ioas_id = self->env.ioas,
+		.length = self->target.bar.size - AT,
+		.dst_iova = first,
+		.src_iova = ST_IOVA + AT,
+	};
+
+	ASSERT_EQ(0, ioas_alloc(self->env.iommufd, &copy.dst_ioas_id));
+	ASSERT_EQ(0, p2p_map_all(&self->target));
+	ASSERT_EQ(0, st_copy(self->env.iommufd, &copy));
+	ASSERT_EQ(0, target_decode(&self->target, false));
+	copy.dst_iova = second;
+	ASSERT_EQ(0, st_copy(self->env.iommufd, &copy));
+	/* With what the device needs to tell what it sees. */
+	self->env.ioas = copy.dst_ioas_id;
+	ASSERT_EQ(0, vfio_attach(&self->env.dev, copy.dst_ioas_id));
+	copy.dst_iova = third;
+	ASSERT_EQ(0, st_copy(self->env.iommufd, &copy));
+	EXPECT_HOLE(first);
+	EXPECT_HOLE(second);
+	EXPECT_HOLE(third);
+	ASSERT_EQ(0, target_decode(&self->target, true));
+	EXPECT_TARGET(first);
+	EXPECT_TARGET(second);
+	EXPECT_TARGET(third);
+
+	/* What they were copied from is not missed. */
+	EXPECT_EQ(0, st_unmap_all(self->env.iommufd, copy.src_ioas_id, NULL));
+	ASSERT_EQ(0, target_decode(&self->target, false));
+	EXPECT_HOLE(first);
+	EXPECT_HOLE(third);
+	ASSERT_EQ(0, target_decode(&self->target, true));
+	EXPECT_TARGET(first);
+	EXPECT_TARGET(third);
+}
+
 /* Another process may take a dma-buf over, not what belongs to this one's memory. */
 TEST_F(p2p, change_process)
 {
@@ -656,7 +697,8 @@ TEST_F_TIMEOUT(p2p, hot_reset, ST_TIMEOUT)
 	for (i = 0; i < 3; i++) {
 		rc = st_call(self->target.dev.fd, VFIO_DEVICE_PCI_HOT_RESET, &reset);
 		if (rc == -ENODEV || rc == -ENOTTY)
-			SKIP(return, "the device is alone on no bus");
+			SKIP(return, "no hot reset (%d), and the BAR is %s", rc,
+			     sees_target(&self->target, ST_IOVA + AT) ? "gone" : "there");
 		ASSERT_EQ(0, rc);
 		EXPECT_TARGET(ST_IOVA + AT);
 	}
@@ -847,15 +889,41 @@ static enum sight look(struct target *target, __u64 iova)
 	return SAW_ELSE;
 }
 
-/* The target goes off, the decoy stands in for it, and back again. */
+/*
+ * The target goes off, the decoy stands in for it, and back again.  Mostly as fast as that
+ * goes, but now and then either stays until the test has had two turns, so that a DMA meets
+ * each of them however busy the machine is.
+ */
 struct swapper {
 	pthread_t thread;
 	struct target *target;
 	struct decoy decoy;
 	bool stop;
 	unsigned int rounds;
+	unsigned int turns;	/* of the test: a DMA, or a MAP that was refused */
 	int rc;
 };
+
+#define ROUNDS_TO_STAY	64
+
+static bool swapper_stops(const struct swapper *swapper)
+{
+	return __atomic_load_n(&swapper->stop, __ATOMIC_RELAXED);
+}
+
+static void swapper_take_turn(struct swapper *swapper)
+{
+	__atomic_fetch_add(&swapper->turns, 1, __ATOMIC_RELAXED);
+}
+
+static void swapper_stay(const struct swapper *swapper)
+{
+	unsigned int first = __atomic_load_n(&swapper->turns, __ATOMIC_RELAXED);
+
+	while (!swapper_stops(swapper) &&
+	       __atomic_load_n(&swapper->turns, __ATOMIC_RELAXED) - first < 2)
+		st_sleep_ms(5);
+}
 
 static int swap_once(struct swapper *swapper)
 {
@@ -863,6 +931,8 @@ static int swap_once(struct swapper *swapper)
 
 	if (!rc)
 		rc = decoy_stand_in(&swapper->decoy, true);
+	if (swapper->rounds % ROUNDS_TO_STAY == ROUNDS_TO_STAY / 2)
+		swapper_stay(swapper);
 	if (!rc)
 		rc = decoy_stand_in(&swapper->decoy, false);
 	return rc ?: target_decode(swapper->target, true);
@@ -872,11 +942,13 @@ static void *swap(void *argument)
 {
 	struct swapper *swapper = argument;
 
-	while (!__atomic_load_n(&swapper->stop, __ATOMIC_RELAXED) && !swapper->rc) {
+	while (!swapper_stops(swapper) && !swapper->rc) {
 		swapper->rc = swap_once(swapper);
 		swapper->rounds++;
-		/* The target's turn. */
-		st_sleep_ms(swapper->rounds % 8);
+		if (swapper->rounds % ROUNDS_TO_STAY == 0)
+			swapper_stay(swapper);
+		else
+			st_sleep_ms(swapper->rounds % 8);
 	}
 	return NULL;
 }
@@ -933,9 +1005,10 @@ TEST_F_TIMEOUT(p2p, never_stale, ST_TIMEOUT)
 	ASSERT_EQ(0, p2p_map_all(&self->target));
 	if (swapper_start(&swapper, &self->target))
 		SKIP(return, "the machine has no second ivshmem");
-	/* On a busy machine one of the two may be rare. */
-	for (i = 0; i < LOOKS || !seen[SAW_TARGET] || !seen[SAW_NOTHING]; i++)
+	for (i = 0; i < LOOKS || !seen[SAW_TARGET] || !seen[SAW_NOTHING]; i++) {
 		seen[look(&self->target, ST_IOVA + AT)]++;
+		swapper_take_turn(&swapper);
+	}
 	ASSERT_EQ(0, swapper_stop(&swapper));
 	TH_LOG("%u times off and on; target seen %u times, nothing %u times, both %u times",
 	       swapper.rounds, seen[SAW_TARGET], seen[SAW_NOTHING], seen[SAW_BOTH]);
@@ -944,6 +1017,19 @@ TEST_F_TIMEOUT(p2p, never_stale, ST_TIMEOUT)
 	EXPECT_LT(0, seen[SAW_TARGET]);
 	EXPECT_LT(0, seen[SAW_NOTHING]);
 	EXPECT_TARGET(ST_IOVA + AT);
+}
+
+/* A MAP of a BAR that is off is refused, unless there is one already. */
+static int map_when_on(struct swapper *swapper, size_t offset, size_t length)
+{
+	int rc;
+
+	for (;;) {
+		rc = p2p_map(swapper->target, ST_RW, offset, length, ST_IOVA + offset);
+		if (rc != -EFAULT && rc != -ENODEV)
+			return rc == -EEXIST ? 0 : rc;
+		swapper_take_turn(swapper);
+	}
 }
 
 /* Maps, unmaps and page tables that come and go, while the BAR does. */
@@ -959,13 +1045,15 @@ TEST_F_TIMEOUT(p2p, never_stale_while_remapped, ST_TIMEOUT)
 	if (swapper_start(&swapper, &self->target))
 		SKIP(return, "the machine has no second ivshmem");
 	for (i = 0; i < LOOKS / 2; i++) {
-		p2p_map(&self->target, ST_RW, 0, half, ST_IOVA);
-		p2p_map(&self->target, ST_RW, half, half, ST_IOVA + half);
+		ASSERT_EQ(0, map_when_on(&swapper, 0, half));
+		ASSERT_EQ(0, map_when_on(&swapper, half, half));
 		seen[look(&self->target, ST_IOVA + half)]++;
+		swapper_take_turn(&swapper);
 		if (i % 3 == 0) {
 			ASSERT_EQ(0, vfio_detach(&self->env.dev));
 			ASSERT_EQ(0, vfio_attach(&self->env.dev, self->env.ioas));
 			seen[look(&self->target, ST_IOVA)]++;
+			swapper_take_turn(&swapper);
 		}
 		st_unmap(self->env.iommufd, self->env.ioas, ST_IOVA, half);
 		if (i % 2)

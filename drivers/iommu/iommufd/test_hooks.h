@@ -8,7 +8,9 @@
 #ifndef __IOMMUFD_TEST_HOOKS_H
 #define __IOMMUFD_TEST_HOOKS_H
 
+#include <linux/bug.h>
 #include <linux/errno.h>
+#include <linux/kconfig.h>
 #include <linux/limits.h>
 #include <linux/types.h>
 
@@ -18,6 +20,10 @@ struct iommufd_ctx;
 struct iommufd_object_ops;
 struct iommufd_ucmd;
 struct phys_vec;
+
+/* What holds if pins and references are counted right: looking costs too much elsewhere. */
+#define iommufd_test_warn(condition) \
+	WARN_ON_ONCE(IS_ENABLED(CONFIG_IOMMUFD_TEST) && (condition))
 
 #ifdef CONFIG_IOMMUFD_TEST
 /* Largest temporary allocation in bytes. */

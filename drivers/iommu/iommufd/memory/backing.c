@@ -23,6 +23,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "../test_hooks.h"
 #include "memlock.h"
 #include "origin.h"
 #include "pins.h"
@@ -128,8 +129,10 @@ static int charge_and_pin(struct iommufd_backing *backing, unsigned long first,
 	if (rc)
 		return rc;
 	rc = backing->ops->pin(backing, first, npages, runs, log);
-	if (!rc)
+	if (!rc) {
+		iommufd_test_warn(runs->npages != npages);
 		return 0;
+	}
 	/* No device has seen the pages. */
 	iommufd_backing_unpin_runs(backing, runs, false);
 	iommufd_payer_uncharge(backing->payer, npages);

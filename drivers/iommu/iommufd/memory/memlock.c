@@ -238,6 +238,8 @@ static void count_pinned(struct iommufd_payer *payer, long npages)
 {
 	atomic64_add(npages, &payer->mm->pinned_vm);
 	atomic_long_add(npages, &payer->accounts->pinned);
+	iommufd_test_warn(atomic64_read(&payer->mm->pinned_vm) < 0 ||
+			  atomic_long_read(&payer->accounts->pinned) < 0);
 }
 
 /**

@@ -26,6 +26,7 @@
 #include "../domain_sync.h"
 #include "../memory/backing.h"
 #include "../memory/revocable.h"
+#include "../test_hooks.h"
 #include "area.h"
 #include "domain_map.h"
 
@@ -265,6 +266,7 @@ int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 
 	if (rev)
 		return show_area(to, area, rev);
+	iommufd_test_warn((area->prot & IOMMU_WRITE) && !area->backing->writable);
 	rc = map_backing(to, area, &done);
 	if (!rc)
 		return 0;
@@ -302,16 +304,26 @@ int domain_map_sync(const struct domain_mapping *to,
 	return 0;
 }
 
+/* For test builds; not every domain of a unit test can say. */
+static bool is_shown(struct iommu_domain *domain, unsigned long iova, bool unknown)
+{
+	return domain->ops->iova_to_phys ? iommu_iova_to_phys(domain, iova) : unknown;
+}
+
 static void unmap_pending(struct domain_unmap *un)
 {
 	unsigned long length = iova_span_len(&un->pending);
 	size_t done;
 
 	un->have_pending = false;
+	iommufd_test_warn(!is_shown(un->domain, un->pending.first, true) ||
+			  !is_shown(un->domain, un->pending.last, true));
 	done = iommufd_domain_unmap(un->domain, un->pending.first, length,
 				    un->gather);
 	/* A driver that loses mappings has no way to be undone. */
 	WARN_ON_ONCE(done != length);
+	iommufd_test_warn(is_shown(un->domain, un->pending.first, false) ||
+			  is_shown(un->domain, un->pending.last, false));
 }
 
 static void unmap_span(struct domain_unmap *un, const struct iova_span *span)

@@ -166,13 +166,14 @@ struct iommu_test_cmd {
 			__u32 id;
 			__u32 iotlb;
 		} check_iotlb;
-		/* pasid 0: a request without one */
+		/* pasid 0: a request without one; more: others of its group follow */
 		struct {
 			__u32 dev_id;
 			__u32 pasid;
 			__u32 grpid;
 			__u32 perm;
 			__u64 addr;
+			__u32 more;
 		} trigger_iopf;
 		struct {
 			__u32 id;

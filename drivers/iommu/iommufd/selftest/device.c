@@ -335,7 +335,6 @@ int test_trigger_iopf(struct iommufd_ucmd *ucmd)
 		.fault = {
 			.type = IOMMU_FAULT_PAGE_REQ,
 			.prm = {
-				.flags = IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE,
 				.pasid = cmd->trigger_iopf.pasid,
 				.grpid = cmd->trigger_iopf.grpid,
 				.perm = cmd->trigger_iopf.perm,
@@ -350,6 +349,8 @@ int test_trigger_iopf(struct iommufd_ucmd *ucmd)
 		return PTR_ERR(idev);
 	if (cmd->trigger_iopf.pasid != IOMMU_NO_PASID)
 		fault.fault.prm.flags |= IOMMU_FAULT_PAGE_REQUEST_PASID_VALID;
+	if (!cmd->trigger_iopf.more)
+		fault.fault.prm.flags |= IOMMU_FAULT_PAGE_REQUEST_LAST_PAGE;
 	mock_send_page_request(mock_device_of(idev->dev), &fault);
 	return 0;
 }

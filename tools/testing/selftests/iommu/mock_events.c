@@ -127,6 +127,39 @@ TEST_F(events, faults_in_order)
 	close(f.queue);
 }
 
+/* What a device asks for at once is told at once, with one cookie, and answered once. */
+TEST_F(events, groups_are_whole)
+{
+	struct iommu_hwpt_pgfault record[8];
+	struct faults f;
+	__u32 i;
+
+	ASSERT_EQ(0, faults_open(self, &f));
+	ASSERT_EQ(0, st_mock_page_requests(self->fd, &self->dev, 0, 1, 4));
+	ASSERT_EQ(0, st_mock_page_requests(self->fd, &self->dev, 0, 2, 2));
+	ASSERT_EQ(0, st_mock_page_requests(self->fd, &self->dev, 0, 3, 3));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "fault:\tid=%u waiting=3 told=0", f.id));
+	EXPECT_EQ(-EINVAL, get(f.queue, record, sizeof(*record)));
+	EXPECT_EQ(-EINVAL, get(f.queue, record, 3 * sizeof(*record)));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "fault:\tid=%u waiting=3 told=0", f.id));
+
+	/* Two groups, and half of the third. */
+	ASSERT_EQ(6 * sizeof(*record), get(f.queue, record, sizeof(record)));
+	for (i = 0; i < 6; i++) {
+		EXPECT_EQ(i < 4 ? 1 : 2, record[i].grpid);
+		EXPECT_EQ(record[i < 4 ? 0 : 4].cookie, record[i].cookie);
+		EXPECT_EQ((i < 4 ? i : i - 4) * st_page, record[i].addr);
+		EXPECT_EQ(i == 3 || i == 5 ? IOMMU_PGFAULT_FLAGS_LAST_PAGE : 0, record[i].flags);
+	}
+	EXPECT_NE(record[0].cookie, record[4].cookie);
+	ASSERT_EQ(3 * sizeof(*record), get(f.queue, record + 4, 3 * sizeof(*record)));
+	EXPECT_EQ(3, record[4].grpid);
+	EXPECT_EQ(0, answer(f.queue, record[0].cookie, IOMMUFD_PAGE_RESP_SUCCESS));
+	EXPECT_EQ(-EINVAL, answer(f.queue, record[3].cookie, IOMMUFD_PAGE_RESP_SUCCESS));
+	EXPECT_TRUE(st_fdinfo_shows(self->fd, "fault:\tid=%u waiting=0 told=2", f.id));
+	close(f.queue);
+}
+
 /* Answers before a bad one count. */
 TEST_F(events, answers_count)
 {

@@ -5,6 +5,7 @@
  * Mock devices, and what is allocated for them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <unistd.h>
 
@@ -86,9 +87,8 @@ int st_mock_pasid_is_at(int fd, const struct st_mock *mock, __u32 pasid, __u32 h
 	return test_call(fd, &cmd, IOMMU_TEST_OP_PASID_CHECK_HWPT, mock->driver);
 }
 
-/* One that completes its group; @pasid 0: none. */
-int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
-			 __u64 addr)
+static int page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			__u64 addr, bool more)
 {
 	struct iommu_test_cmd cmd = {
 		.trigger_iopf = {
@@ -97,10 +97,29 @@ int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 
 			.grpid = group,
 			.perm = IOMMU_PGFAULT_PERM_READ | IOMMU_PGFAULT_PERM_WRITE,
 			.addr = addr,
+			.more = more,
 		},
 	};
 
 	return test_call(fd, &cmd, IOMMU_TEST_OP_TRIGGER_IOPF, 0);
+}
+
+/* One that completes its group; @pasid 0: none. */
+int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			 __u64 addr)
+{
+	return page_request(fd, mock, pasid, group, addr, false);
+}
+
+/* A group of @count, for one page after the other. */
+int st_mock_page_requests(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			  unsigned int count)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < count; i++)
+		rc = page_request(fd, mock, pasid, group, i * st_page, i + 1 < count);
+	return rc;
 }
 
 int st_mock_event(int fd, const struct st_mock *mock)
@@ -167,6 +186,21 @@ int st_mock_writes(int fd, __u32 hwpt, __u64 iova, __u64 length, __u64 unit,
 	};
 
 	return test_call(fd, &cmd, IOMMU_TEST_OP_DIRTY, hwpt);
+}
+
+/* How many of some pages, at most 64, does a table that tracks show?  All are written. */
+int st_mock_mapped(int fd, __u32 hwpt, __u64 iova, unsigned int pages)
+{
+	static const __u64 all = ~0ull;
+	struct iommu_test_cmd cmd = {
+		.dirty.iova = iova,
+		.dirty.length = pages * st_page,
+		.dirty.page_size = st_page,
+		.dirty.uptr = (uintptr_t)&all,
+	};
+	int rc = test_call(fd, &cmd, IOMMU_TEST_OP_DIRTY, hwpt);
+
+	return rc ?: (int)cmd.dirty.out_nr_dirty;
 }
 
 /* Returns its descriptor. */
@@ -261,4 +295,79 @@ int st_mock_vdevice(int fd, __u32 viommu, const struct st_mock *mock, __u64 numb
 
 	*id = cmd.out_vdevice_id;
 	return rc;
+}
+
+/* Returns the descriptor. */
+int st_mock_veventq(int fd, __u32 viommu, __u32 depth, __u32 *id)
+{
+	struct iommu_veventq_alloc cmd = {
+		.size = sizeof(cmd),
+		.viommu_id = viommu,
+		.type = IOMMU_VEVENTQ_TYPE_SELFTEST,
+		.veventq_depth = depth,
+	};
+	int rc = st_call(fd, IOMMU_VEVENTQ_ALLOC, &cmd);
+
+	*id = cmd.out_veventq_id;
+	return rc ?: (int)cmd.out_veventq_fd;
+}
+
+int st_mock_track(int fd, __u32 hwpt, __u32 flags)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.hwpt_id = hwpt,
+	};
+
+	return st_call(fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+int st_mock_dirty(int fd, __u32 hwpt, __u32 flags, __u64 iova, __u64 length, __u64 page,
+		  void *bitmap)
+{
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.flags = flags,
+		.iova = iova,
+		.length = length,
+		.page_size = page,
+		.data = (uintptr_t)bitmap,
+	};
+
+	return st_call(fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
+}
+
+int st_mock_reserve(int fd, __u32 ioas, __u64 start, __u64 length)
+{
+	struct iommu_test_cmd cmd = { .add_reserved = { .start = start, .length = length } };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_ADD_RESERVED, ioas);
+}
+
+/* Returns the descriptor. */
+int st_mock_dmabuf(int fd, __u32 length)
+{
+	struct iommu_test_cmd cmd = {
+		.dmabuf_get = { .length = length, .open_flags = O_CLOEXEC },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_DMABUF_GET, 0);
+}
+
+int st_mock_revoke(int fd, int dmabuf, bool revoked)
+{
+	struct iommu_test_cmd cmd = {
+		.dmabuf_revoke = { .dmabuf_fd = dmabuf, .revoked = revoked },
+	};
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_DMABUF_REVOKE, 0);
+}
+
+int st_mock_move(int fd, int access, __u32 ioas)
+{
+	struct iommu_test_cmd cmd = { .access_replace_ioas.ioas_id = ioas };
+
+	return test_call(fd, &cmd, IOMMU_TEST_OP_ACCESS_REPLACE_IOAS, access);
 }

@@ -29,18 +29,22 @@ int st_mock_pasid_detach(int fd, const struct st_mock *mock, __u32 pasid);
 int st_mock_pasid_is_at(int fd, const struct st_mock *mock, __u32 pasid, __u32 hwpt);
 int st_mock_page_request(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
 			 __u64 addr);
+int st_mock_page_requests(int fd, const struct st_mock *mock, __u32 pasid, __u32 group,
+			  unsigned int count);
 int st_mock_event(int fd, const struct st_mock *mock);
 int st_mock_shows(int fd, __u32 hwpt, __u64 iova, const void *va, __u64 length);
 int st_mock_iotlb_is(int fd, __u32 hwpt, __u32 entry, __u32 value);
 int st_mock_cache_is(int fd, const struct st_mock *mock, __u32 entry, __u32 value);
 int st_mock_writes(int fd, __u32 hwpt, __u64 iova, __u64 length, __u64 unit,
 		   const void *bits);
+int st_mock_mapped(int fd, __u32 hwpt, __u64 iova, unsigned int pages);
 
 /* In-kernel accesses, which stand behind a descriptor of their own. */
 int st_mock_access(int fd, __u32 ioas, __u32 flags);
 int st_mock_pin(int fd, int access, __u64 iova, __u64 length, __u32 flags, __u32 *id);
 int st_mock_unpin(int fd, int access, __u32 id);
 int st_mock_rw(int fd, int access, __u64 iova, void *data, __u64 length, __u32 flags);
+int st_mock_move(int fd, int access, __u32 ioas);
 
 /* Data for the mock IOMMU's page tables goes with these; NULL for none. */
 int st_mock_hwpt(int fd, const struct st_mock *mock, __u32 pt_id, __u32 flags, __u32 *id);
@@ -50,4 +54,16 @@ int st_mock_viommu(int fd, const struct st_mock *mock, __u32 parent,
 		   struct iommu_viommu_selftest *data, __u32 *id);
 int st_mock_vdevice(int fd, __u32 viommu, const struct st_mock *mock, __u64 number,
 		    __u32 *id);
+int st_mock_veventq(int fd, __u32 viommu, __u32 depth, __u32 *id);
+
+int st_mock_reserve(int fd, __u32 ioas, __u64 start, __u64 length);
+
+/* What IOMMU_HWPT_* tells of pages that a device has written. */
+int st_mock_track(int fd, __u32 hwpt, __u32 flags);
+int st_mock_dirty(int fd, __u32 hwpt, __u32 flags, __u64 iova, __u64 length, __u64 page,
+		  void *bitmap);
+
+/* A dma-buf of the selftest. */
+int st_mock_dmabuf(int fd, __u32 length);
+int st_mock_revoke(int fd, int dmabuf, bool revoked);
 #endif

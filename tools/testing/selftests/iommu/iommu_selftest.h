@@ -136,8 +136,13 @@ int st_memfd(size_t size, unsigned int flags);
 void st_fill(void *memory, unsigned char seed, size_t size);
 bool st_filled(const void *memory, unsigned char seed, size_t size);
 
+/* st_state.c */
+char *st_state(int fd);
+bool st_state_is(int fd, const char *before);
+
 /* st_fail.c */
 int st_fail_open(void);
+void st_fail_pages(void);
 void st_fail_close(int fd);
 void st_fail_nth(int fd, unsigned int nth);
 bool st_fail_done(int fd);

@@ -2,192 +2,53 @@
 /*
  * Copyright (C) 2026 The iommufd overlay authors
  *
- * Each allocation and each hook of a call fails once: the first, then the second, until
- * none is left to fail. A call that fails leaves no object, no pinned page, and the
- * device where it was.
+ * Each allocation and each hook of the calls around devices, page tables and vIOMMUs
+ * fails once. mock_fail_ioas.c has those of address spaces, mock_fail_files.c files.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "iommu_selftest.h"
-#include "st_mock.h"
-#include "kselftest_harness.h"
-
-#define MOST_FAILURES	400
-#define PASID		9u
-#define NUMBER		0x42u
-
-/* What a step may find: everything that the calls before it make. */
-struct world {
-	struct st_env env;
-	struct st_mock dev;
-	int fd;
-	__u32 other_ioas;
-	__u32 table, other_table, parent, nested, viommu, vdevice, fault, id;
-	int queue, event_queue;
-	unsigned char *memory;
-};
-
-/* A call that shall fail, and what it needs. */
-struct step {
-	const char *name;
-	int (*prepare)(struct world *w);
-	int (*run)(struct world *w);
-	bool keeps_objects;	/* it makes none */
-};
-
-static int world_open(struct world *w)
-{
-	int rc;
-
-	memset(w, 0, sizeof(*w));
-	w->queue = -1;
-	w->event_queue = -1;
-	rc = st_env_open(&w->env);
-	if (rc)
-		return rc;
-	w->fd = w->env.iommufd;
-	rc = ioas_alloc(w->fd, &w->other_ioas);
-	if (!rc)
-		rc = st_mock_add(w->fd, w->env.ioas, MOCK_FLAGS_DEVICE_PASID, &w->dev);
-	w->memory = mmap(NULL, ST_HUGE, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	if (w->memory == MAP_FAILED)
-		return -ENOMEM;
-	memset(w->memory, 1, ST_HUGE);
-	if (!rc)
-		rc = st_map_at(w->fd, w->env.ioas, w->memory, 64 * ST_KIB, ST_IOVA);
-	if (!rc)
-		rc = st_map_at(w->fd, w->other_ioas, w->memory, 64 * ST_KIB, ST_IOVA);
-	return rc;
-}
-
-static int world_close(struct world *w)
-{
-	int rc;
-
-	if (w->queue >= 0)
-		close(w->queue);
-	if (w->event_queue >= 0)
-		close(w->event_queue);
-	rc = st_env_close(&w->env);
-	munmap(w->memory, ST_HUGE);
-	return rc;
-}
-
-/* What steps need, each with what it needs itself. */
-static int have_nothing(struct world *w)
-{
-	return 0;
-}
-
-static int have_tables(struct world *w)
-{
-	int rc = st_mock_hwpt(w->fd, &w->dev, w->env.ioas, IOMMU_HWPT_ALLOC_PASID, &w->table);
-
-	if (!rc)
-		rc = st_mock_hwpt(w->fd, &w->dev, w->other_ioas, IOMMU_HWPT_ALLOC_PASID,
-				  &w->other_table);
-	return rc ?: st_mock_replace(w->fd, &w->dev, w->table);
-}
-
-static int have_pasid(struct world *w)
-{
-	return have_tables(w) ?: st_mock_pasid_attach(w->fd, &w->dev, PASID, w->table);
-}
-
-static int have_parent(struct world *w)
-{
-	return st_mock_hwpt(w->fd, &w->dev, w->env.ioas,
-			    IOMMU_HWPT_ALLOC_NEST_PARENT | IOMMU_HWPT_ALLOC_PASID, &w->parent);
-}
-
-static int have_viommu(struct world *w)
-{
-	return have_parent(w) ?: st_mock_viommu(w->fd, &w->dev, w->parent, NULL, &w->viommu);
-}
-
-static int have_vdevice(struct world *w)
-{
-	return have_viommu(w) ?:
-	       st_mock_vdevice(w->fd, w->viommu, &w->dev, NUMBER, &w->vdevice);
-}
-
-static int have_viommu_nested(struct world *w)
-{
-	return have_vdevice(w) ?:
-	       st_mock_nested(w->fd, &w->dev, w->viommu, 0, 0, &w->nested);
-}
-
-static int have_fault(struct world *w)
-{
-	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
-	int rc = have_parent(w) ?: st_call(w->fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
-
-	if (rc)
-		return rc;
-	w->fault = cmd.out_fault_id;
-	w->queue = cmd.out_fault_fd;
-	return 0;
-}
-
-static int have_fault_table(struct world *w)
-{
-	return have_fault(w) ?:
-	       st_mock_nested(w->fd, &w->dev, w->parent, IOMMU_HWPT_FAULT_ID_VALID, w->fault,
-			      &w->nested);
-}
-
-static int have_request(struct world *w)
-{
-	return have_fault_table(w) ?: st_mock_replace(w->fd, &w->dev, w->nested) ?:
-	       st_mock_page_request(w->fd, &w->dev, 0, 1, ST_IOVA);
-}
+#include "st_world.h"
 
 /* The calls. */
-static int add_device(struct world *w)
+static int add_device(struct st_world *w)
 {
 	struct st_mock dev;
 
 	return st_mock_add(w->fd, w->other_ioas, 0, &dev);
 }
 
-static int alloc_paging(struct world *w)
+static int alloc_paging(struct st_world *w)
 {
 	return st_mock_hwpt(w->fd, &w->dev, w->other_ioas, IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
 			    &w->id);
 }
 
-static int alloc_nested(struct world *w)
+static int alloc_nested(struct st_world *w)
 {
 	return st_mock_nested(w->fd, &w->dev, w->parent, IOMMU_HWPT_FAULT_ID_VALID, w->fault,
 			      &w->id);
 }
 
-static int alloc_viommu(struct world *w)
+static int alloc_viommu(struct st_world *w)
 {
 	struct iommu_viommu_selftest data = { .in_data = 1 };
 
 	return st_mock_viommu(w->fd, &w->dev, w->parent, &data, &w->id);
 }
 
-static int alloc_vdevice(struct world *w)
+static int alloc_vdevice(struct st_world *w)
 {
-	return st_mock_vdevice(w->fd, w->viommu, &w->dev, NUMBER, &w->id);
+	return st_mock_vdevice(w->fd, w->viommu, &w->dev, ST_NUMBER, &w->id);
 }
 
-static int alloc_viommu_nested(struct world *w)
+static int alloc_viommu_nested(struct st_world *w)
 {
 	return st_mock_nested(w->fd, &w->dev, w->viommu, 0, 0, &w->id);
 }
 
-static int alloc_hw_queue(struct world *w)
+static int alloc_hw_queue(struct st_world *w)
 {
 	struct iommu_hw_queue_alloc cmd = {
 		.size = sizeof(cmd),
@@ -196,11 +57,13 @@ static int alloc_hw_queue(struct world *w)
 		.nesting_parent_iova = ST_IOVA,
 		.length = 16 * ST_KIB,
 	};
+	int rc = st_call(w->fd, IOMMU_HW_QUEUE_ALLOC, &cmd);
 
-	return st_call(w->fd, IOMMU_HW_QUEUE_ALLOC, &cmd);
+	w->id = cmd.out_hw_queue_id;
+	return rc;
 }
 
-static int alloc_fault(struct world *w)
+static int alloc_fault(struct st_world *w)
 {
 	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
 	int rc = st_call(w->fd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
@@ -210,49 +73,43 @@ static int alloc_fault(struct world *w)
 	return rc;
 }
 
-static int alloc_veventq(struct world *w)
+static int alloc_veventq(struct st_world *w)
 {
-	struct iommu_veventq_alloc cmd = {
-		.size = sizeof(cmd),
-		.viommu_id = w->viommu,
-		.type = IOMMU_VEVENTQ_TYPE_SELFTEST,
-		.veventq_depth = 4,
-	};
-	int rc = st_call(w->fd, IOMMU_VEVENTQ_ALLOC, &cmd);
+	int fd = st_mock_veventq(w->fd, w->viommu, 4, &w->id);
 
-	if (!rc)
-		w->event_queue = cmd.out_veventq_fd;
-	return rc;
+	if (fd >= 0)
+		w->event_queue = fd;
+	return fd < 0 ? fd : 0;
 }
 
-static int replace_by_ioas(struct world *w)
+static int replace_by_ioas(struct st_world *w)
 {
 	return st_mock_replace(w->fd, &w->dev, w->other_ioas);
 }
 
-static int replace_by_table(struct world *w)
+static int replace_by_table(struct st_world *w)
 {
 	return st_mock_replace(w->fd, &w->dev, w->other_table);
 }
 
-static int replace_by_nested(struct world *w)
+static int replace_by_nested(struct st_world *w)
 {
 	return st_mock_replace(w->fd, &w->dev, w->nested);
 }
 
-static int attach_pasid(struct world *w)
+static int attach_pasid(struct st_world *w)
 {
-	return st_mock_pasid_attach(w->fd, &w->dev, PASID, w->table);
+	return st_mock_pasid_attach(w->fd, &w->dev, ST_PASID, w->table);
 }
 
-static int replace_pasid(struct world *w)
+static int replace_pasid(struct st_world *w)
 {
-	return st_mock_pasid_replace(w->fd, &w->dev, PASID, w->other_table);
+	return st_mock_pasid_replace(w->fd, &w->dev, ST_PASID, w->other_table);
 }
 
-static int invalidate(struct world *w)
+static int invalidate(struct st_world *w)
 {
-	struct iommu_viommu_invalidate_selftest entry = { .vdev_id = NUMBER };
+	struct iommu_viommu_invalidate_selftest entry = { .vdev_id = ST_NUMBER };
 	struct iommu_hwpt_invalidate cmd = {
 		.size = sizeof(cmd),
 		.hwpt_id = w->viommu,
@@ -265,106 +122,94 @@ static int invalidate(struct world *w)
 	return st_call(w->fd, IOMMU_HWPT_INVALIDATE, &cmd);
 }
 
-/* A request that could not be read is still there. */
-static int read_request(struct world *w)
+/* The entry that was asked for, and no other. */
+static int is_invalidated(struct st_world *w)
 {
-	struct iommu_hwpt_pgfault record;
-	ssize_t n = read(w->queue, &record, sizeof(record));
-
-	if (n < 0)
-		return -errno;
-	return n == sizeof(record) && record.grpid == 1 ? 0 : -EBADMSG;
+	return st_mock_cache_is(w->fd, &w->dev, 0, 0) ?:
+	       st_mock_cache_is(w->fd, &w->dev, 1, IOMMU_TEST_DEV_CACHE_DEFAULT);
 }
 
-static const struct step steps[] = {
-	{ "add a device", have_nothing, add_device },
-	{ "HWPT_ALLOC", have_nothing, alloc_paging },
-	{ "HWPT_ALLOC, nested", have_fault, alloc_nested },
-	{ "HWPT_ALLOC, of a vIOMMU", have_viommu, alloc_viommu_nested },
-	{ "VIOMMU_ALLOC", have_parent, alloc_viommu },
-	{ "VDEVICE_ALLOC", have_viommu, alloc_vdevice },
-	{ "HW_QUEUE_ALLOC", have_viommu, alloc_hw_queue },
-	{ "FAULT_QUEUE_ALLOC", have_nothing, alloc_fault },
-	{ "VEVENTQ_ALLOC", have_viommu, alloc_veventq },
-	{ "replace by an IOAS", have_nothing, replace_by_ioas, true },
-	{ "replace by a table", have_tables, replace_by_table, true },
-	{ "replace by a nested table", have_fault_table, replace_by_nested, true },
-	{ "replace by one of a vIOMMU", have_viommu_nested, replace_by_nested, true },
-	{ "attach a PASID", have_tables, attach_pasid, true },
-	{ "replace at a PASID", have_pasid, replace_pasid, true },
-	{ "HWPT_INVALIDATE", have_vdevice, invalidate, true },
-	{ "read a page request", have_request, read_request, true },
+static int pasid_is_attached(struct st_world *w)
+{
+	return st_mock_pasid_is_at(w->fd, &w->dev, ST_PASID, w->table);
+}
+
+static int pasid_is_replaced(struct st_world *w)
+{
+	return st_mock_pasid_is_at(w->fd, &w->dev, ST_PASID, w->other_table);
+}
+
+static int shows_other_ioas(struct st_world *w)
+{
+	return st_mock_shows(w->fd, w->id, ST_IOVA, w->memory, ST_MAPPED);
+}
+
+static int get_hw_info(struct st_world *w)
+{
+	struct iommu_hw hw;
+
+	return iommufd_hw_info(w->fd, w->dev.id, &hw);
+}
+
+static int destroy_device(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->dev.driver);
+}
+
+static int destroy_parent(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->parent);
+}
+
+static int destroy_vdevice(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->vdevice);
+}
+
+static int destroy_viommu(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->viommu);
+}
+
+static int destroy_nested(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->nested);
+}
+
+static int have_hw_queue(struct st_world *w)
+{
+	return st_have_viommu(w) ?: alloc_hw_queue(w);
+}
+
+static int destroy_hw_queue(struct st_world *w)
+{
+	return iommufd_destroy(w->fd, w->id);
+}
+
+static const struct st_step steps[] = {
+	{ "add a device", st_have_nothing, add_device },
+	{ "HWPT_ALLOC", st_have_nothing, alloc_paging, shows_other_ioas },
+	{ "HWPT_ALLOC, nested", st_have_fault, alloc_nested },
+	{ "HWPT_ALLOC, of a vIOMMU", st_have_viommu, alloc_viommu_nested },
+	{ "VIOMMU_ALLOC", st_have_parent, alloc_viommu },
+	{ "VDEVICE_ALLOC", st_have_viommu, alloc_vdevice },
+	{ "HW_QUEUE_ALLOC", st_have_viommu, alloc_hw_queue },
+	{ "FAULT_QUEUE_ALLOC", st_have_nothing, alloc_fault },
+	{ "VEVENTQ_ALLOC", st_have_viommu, alloc_veventq },
+	{ "GET_HW_INFO", st_have_nothing, get_hw_info, .keeps_state = true },
+	{ "replace by an IOAS", st_have_nothing, replace_by_ioas },
+	{ "replace by a table", st_have_tables, replace_by_table },
+	{ "replace by a nested table", st_have_fault_table, replace_by_nested },
+	{ "replace by one of a vIOMMU", st_have_viommu_nested, replace_by_nested },
+	{ "attach a PASID", st_have_tables, attach_pasid, pasid_is_attached },
+	{ "replace at a PASID", st_have_pasid, replace_pasid, pasid_is_replaced },
+	{ "HWPT_INVALIDATE", st_have_vdevice, invalidate, is_invalidated, true },
+	{ "DESTROY of a device", st_have_nothing, destroy_device, .never_fails = true },
+	{ "DESTROY of a table", st_have_parent, destroy_parent, .never_fails = true },
+	{ "DESTROY of a nested table", st_have_fault_table, destroy_nested, .never_fails = true },
+	{ "DESTROY of a vIOMMU", st_have_viommu, destroy_viommu, .never_fails = true },
+	{ "DESTROY of a vDEVICE", st_have_vdevice, destroy_vdevice, .never_fails = true },
+	{ "DESTROY of a hardware queue", have_hw_queue, destroy_hw_queue, .never_fails = true },
 };
 
-FIXTURE(fail_nth)
-{
-	int nth;	/* the file */
-};
-
-FIXTURE_SETUP(fail_nth)
-{
-	self->nth = st_fail_open();
-	if (self->nth < 0)
-		SKIP(return, "the kernel injects no faults");
-	if (!st_mock_is_there())
-		SKIP(return, "the kernel has no mock IOMMU");
-	if (!st_huge_memory(ST_HUGE))
-		SKIP(return, "no huge page");
-}
-
-FIXTURE_TEARDOWN(fail_nth)
-{
-	st_fail_close(self->nth);
-}
-
-/* One failure. Returns whether there was one to have. */
-static bool fail_once(struct __test_metadata *_metadata, int nth_file, const struct step *step,
-		      unsigned int nth)
-{
-	long long objects, after;
-	struct world w;
-	bool failed;
-	int rc, again;
-
-	ASSERT_EQ(0, world_open(&w));
-	ASSERT_EQ(0, step->prepare(&w));
-	objects = st_fdinfo(w.fd, "objects:");
-	st_fail_nth(nth_file, nth);
-	rc = step->run(&w);
-	failed = st_fail_done(nth_file);
-
-	after = st_fdinfo(w.fd, "objects:");
-	if (rc || step->keeps_objects)
-		EXPECT_GE(objects, after);
-	if (!failed)
-		EXPECT_EQ(0, rc);
-	if (rc) {
-		/* What was refused for lack of memory works when there is some. */
-		again = step->run(&w);
-		EXPECT_EQ(0, again) {
-			TH_LOG("%s: %d after failure %u (%d)", step->name, again, nth, rc);
-		}
-	}
-	EXPECT_EQ(0, world_close(&w)) {
-		TH_LOG("%s: failure %u (%d) leaves something", step->name, nth, rc);
-	}
-	return failed;
-}
-
-TEST_F_TIMEOUT(fail_nth, each_call, 900)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
-		unsigned int nth = 1;
-
-		while (nth < MOST_FAILURES && fail_once(_metadata, self->nth, &steps[i], nth))
-			nth++;
-		EXPECT_GT(MOST_FAILURES, nth);
-		/* A call without anything that can fail was not the right one. */
-		EXPECT_LT(1, nth);
-		TH_LOG("%s: %u failures", steps[i].name, nth - 1);
-	}
-}
-
-TEST_HARNESS_MAIN
+#include "st_step_test.h"

@@ -44,11 +44,21 @@ int st_fail_open(void)
 	return fd;
 }
 
+/* Single pages, too: those of page tables, not those that processes are given. */
+void st_fail_pages(void)
+{
+	set_attribute("fail_page_alloc", "ignore-gfp-wait", "N");
+	set_attribute("fail_page_alloc", "min-order", "0");
+	set_attribute("fail_page_alloc", "verbose", "0");
+}
+
 void st_fail_close(int fd)
 {
 	if (fd < 0)
 		return;
 	set_attribute("failslab", "ignore-gfp-wait", "Y");
+	set_attribute("fail_page_alloc", "ignore-gfp-wait", "Y");
+	set_attribute("fail_page_alloc", "min-order", "1");
 	close(fd);
 }
 

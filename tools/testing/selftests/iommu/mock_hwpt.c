@@ -330,4 +330,53 @@ TEST_F(mock, pasid_nested)
 	EXPECT_EQ(-EINVAL, st_mock_replace(self->fd, &self->dev, plain));
 }
 
+/* What the driver says, in buffers of each size; and what the core adds. */
+TEST_F(mock, hw_info)
+{
+	struct {
+		struct iommu_test_hw_info info;
+		__u32 more;
+	} data;
+	struct iommu_hw_info cmd = {
+		.size = sizeof(cmd),
+		.dev_id = self->dev.id,
+		.data_uptr = (uintptr_t)&data,
+	};
+	struct st_mock plain;
+
+	memset(&data, 0xff, sizeof(data));
+	cmd.data_len = sizeof(data);
+	/* Without its flag the type is not looked at. */
+	cmd.in_data_type = IOMMU_HW_INFO_TYPE_INTEL_VTD;
+	ASSERT_EQ(0, st_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	EXPECT_EQ(IOMMU_HW_INFO_TYPE_SELFTEST, cmd.out_data_type);
+	EXPECT_EQ(sizeof(data.info), cmd.data_len);
+	EXPECT_EQ(IOMMU_HW_INFO_SELFTEST_REGVAL, data.info.test_reg);
+	EXPECT_EQ(0, data.info.flags);
+	EXPECT_EQ(0, data.more);
+	EXPECT_EQ(IOMMU_HW_CAP_DIRTY_TRACKING | IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED,
+		  cmd.out_capabilities);
+	EXPECT_EQ(MOCK_PASID_WIDTH, cmd.out_max_pasid_log2);
+
+	/* As much as there is room for; the length is that of all. */
+	memset(&data, 0xff, sizeof(data));
+	cmd.data_len = sizeof(data.info.flags);
+	cmd.dev_id = self->dev.id;
+	ASSERT_EQ(0, st_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	EXPECT_EQ(sizeof(data.info), cmd.data_len);
+	EXPECT_EQ(0, data.info.flags);
+	EXPECT_EQ(0xffffffff, data.info.test_reg);
+	cmd.data_len = 0;
+	cmd.data_uptr = 0;
+	ASSERT_EQ(0, st_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	EXPECT_EQ(sizeof(data.info), cmd.data_len);
+
+	ASSERT_EQ(0, st_mock_add(self->fd, self->env.ioas, MOCK_FLAGS_DEVICE_NO_DIRTY, &plain));
+	cmd.dev_id = plain.id;
+	cmd.data_len = 0;
+	ASSERT_EQ(0, st_call(self->fd, IOMMU_GET_HW_INFO, &cmd));
+	EXPECT_EQ(IOMMU_HW_CAP_PCI_ATS_NOT_SUPPORTED, cmd.out_capabilities);
+	EXPECT_EQ(0, cmd.out_max_pasid_log2);
+}
+
 TEST_HARNESS_MAIN

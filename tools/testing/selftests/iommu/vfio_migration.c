@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -213,6 +214,38 @@ TEST_F(migration, data_size)
 			     sizeof(size)));
 	EXPECT_NE(0, size.stop_copy_length);
 	EXPECT_GT(ST_MIB, size.stop_copy_length);
+}
+
+/* What debugfs shows of the device. */
+static int shown(const char *name, char text[64])
+{
+	char path[128];
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/migration/%s", UUID_SOURCE,
+		 name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	rc = read(fd, text, 63);
+	text[rc < 0 ? 0 : rc] = '\0';
+	close(fd);
+	return rc < 0 ? -errno : 0;
+}
+
+TEST_F(migration, debugfs)
+{
+	char text[64];
+	int data;
+
+	if (shown("state", text) == -ENOENT)
+		SKIP(return, "the kernel has no VFIO_DEBUGFS");
+	EXPECT_STREQ("RUNNING\n", text);
+	ASSERT_EQ(0, go(self->fd, VFIO_DEVICE_STATE_RUNNING_P2P, &data));
+	ASSERT_EQ(0, shown("state", text));
+	EXPECT_STREQ("RUNNING_P2P\n", text);
+	ASSERT_EQ(0, shown("features", text));
+	EXPECT_STREQ("stop-copy\np2p\npre-copy\n", text);
 }
 
 static int log_start(int fd, __u64 page_size, struct vfio_device_feature_dma_logging_range *ranges,

@@ -6,8 +6,8 @@ SHELL := /bin/bash
 
 # For make test these choose the configuration of the guest's kernel.
 CONFIG ?=
-export KSRC KERNEL QEMU TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND IOMMU \
-	SERVERS AGAINST BENCH_MIB BENCH_GUESTS BENCH_REPEATS \
+export KSRC KERNEL QEMU VM_SLOW TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND \
+	IOMMU SERVERS AGAINST BENCH_MIB BENCH_GUESTS BENCH_REPEATS \
 	FRESH TOP
 
 help:
@@ -19,6 +19,9 @@ help:
 	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
 	@echo "  test-arch    kselftests behind other IOMMUs"
 	@echo "  test-compile compile every driver that uses iommufd or VFIO"
+	@echo "  test-debug   the kselftests, ours and upstream's, under KASAN, kmemleak,"
+	@echo "               UBSAN and lockdep; is each of their reports seen?"
+	@echo "  coverage     what the tests reach of our files, line by line"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
 	@echo "  shell        a guest to play in, with the demo on board"
@@ -38,6 +41,7 @@ help:
 	@echo "  IOMMU=NAME      make bench: intel, amd or virtio"
 	@echo "  AGAINST=bzImage make bench: measure this kernel as well"
 	@echo "  CASE=NAME       make bench-profile: which case"
+	@echo "  VM_SLOW=N       guests may take N times as long (a debug kernel's: 4)"
 	@echo "  JOBS=N          parallel compilers (default: all processors)"
 
 run:
@@ -70,6 +74,12 @@ test-arch:
 test-compile:
 	@scripts/test compile
 
+test-debug:
+	@CONFIG=debug scripts/test provoke guest noiommu nointremap upstream
+
+coverage:
+	@scripts/coverage
+
 kernel:
 	@scripts/kernel "$(or $(CONFIG),x86)"
 	@echo "$$(scripts/kernel --path "$(or $(CONFIG),x86)")"
@@ -87,4 +97,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-arch test-compile kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean

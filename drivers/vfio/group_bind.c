@@ -146,7 +146,7 @@ static int vfio_group_bind_all(struct vfio_group *group,
 			return rc;
 		}
 	}
-	list_splice_tail(&bound, &group->bound);
+	list_splice_tail(&bound, &group->attached);
 	return 0;
 }
 
@@ -166,12 +166,23 @@ static int vfio_group_attach(struct iommufd_container_member *member,
 	return rc;
 }
 
-/* &iommufd_container_ops.detach */
+/*
+ * &iommufd_container_ops.detach, which undoes an attach and no more: when another
+ * group of the container cannot be attached, devices that were open before stay.
+ */
 static void vfio_group_detach(struct iommufd_container_member *member)
 {
 	struct vfio_group *group = vfio_group_of_member(member);
 
 	guard(mutex)(&group->lock);
+	vfio_group_unbind_list(group, &group->attached);
+}
+
+/* Those that were bound when they were opened, too. */
+static void vfio_group_unbind_all(struct vfio_group *group)
+{
+	guard(mutex)(&group->lock);
+	vfio_group_unbind_list(group, &group->attached);
 	vfio_group_unbind_list(group, &group->bound);
 }
 
@@ -263,7 +274,7 @@ void vfio_group_exit_container(struct vfio_group *group)
 
 	if (!ictx)
 		return;
-	vfio_group_detach(&group->member);
+	vfio_group_unbind_all(group);
 	iommufd_container_leave(ictx, &group->member);
 	vfio_group_release_dma(group);
 	group->ictx = NULL;

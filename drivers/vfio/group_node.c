@@ -122,6 +122,7 @@ static struct vfio_group *vfio_group_alloc(enum vfio_group_kind kind)
 	mutex_init(&group->lock);
 	INIT_LIST_HEAD(&group->devices);
 	INIT_LIST_HEAD(&group->bound);
+	INIT_LIST_HEAD(&group->attached);
 	vfio_kvm_link_init(&group->kvm);
 	iommufd_log_init(&group->log);
 

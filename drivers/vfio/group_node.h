@@ -53,7 +53,8 @@ enum vfio_group_kind {
  * @member: the group as the container sees it
  * @lock: protects all below, as far as nothing else is said
  * @devices: the devices that can be opened, by &vfio_device.group_next
- * @bound: the devices that the group has bound, by &vfio_device.iommu_entry
+ * @bound: the devices that were bound to be opened, by &vfio_device.iommu_entry
+ * @attached: those that were bound as the container got its address space, likewise
  * @file: the one open file of the node, NULL if there is none
  * @cdev_users: devices bound, or being bound, by their own node
  * @open_devices: files of devices that came out of @file
@@ -75,6 +76,7 @@ struct vfio_group {
 	struct mutex lock; /* the devices, and who uses them */
 	struct list_head devices;
 	struct list_head bound;
+	struct list_head attached;
 	struct file *file;
 	unsigned int cdev_users;
 	unsigned int open_devices;

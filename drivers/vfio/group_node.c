@@ -217,8 +217,8 @@ static void vfio_iommu_group_drop(struct device *dev, enum vfio_group_kind kind)
  * The group is made if this is its first device.
  *
  * Context: May sleep.
- * Return: 0; -EINVAL when a device of another kind is in that group; -ENOMEM;
- * -ENOSPC when there are too many groups; an errno of the driver core.
+ * Return: 0; -ENOMEM; -ENOSPC when there are too many groups; an errno of the
+ * driver core.
  */
 int vfio_group_join(struct vfio_device *vdev)
 {

@@ -130,6 +130,9 @@ static int set_id(struct iommufd_ctx *ictx, u32 id)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	guard(mutex)(&ictx->container.lock);
+	if (ictx->container.kind == CONTAINER_NOIOMMU)
+		return iommufd_refuse(&ictx->log, -EINVAL, WHY_NO_IOMMU,
+				      "an IOAS is of no use to groups behind no IOMMU");
 	return iommufd_container_choose(ictx, ioas);
 }
 
@@ -143,7 +146,8 @@ static int clear(struct iommufd_ctx *ictx)
  * iommufd_call_vfio_ioas - IOMMU_VFIO_IOAS
  * @ucmd: the call
  *
- * Return: 0; -EOPNOTSUPP; -ENODEV GET without one; -ENOENT SET of no IOAS; -EFAULT.
+ * Return: 0; -EOPNOTSUPP; -ENODEV GET without one; -ENOENT SET of no IOAS; -EINVAL SET
+ * while groups without an IOMMU are in; -EFAULT.
  */
 int iommufd_call_vfio_ioas(struct iommufd_ucmd *ucmd)
 {

@@ -64,15 +64,15 @@ static int begin(struct iommufd_ctx *ictx,
 	struct iommufd_container *container = &ictx->container;
 	int rc = 0;
 
-	container->mode_before = READ_ONCE(ictx->accounts.mode);
-	if (member->no_iommu) {
-		/* Left from a time when the file had an IOAS. */
+	/* Left from a time when the file had an IOAS. */
+	if (member->no_iommu || !READ_ONCE(container->chosen))
 		WRITE_ONCE(container->type, 0);
-	} else {
+	if (!member->no_iommu) {
 		if (!READ_ONCE(container->chosen))
 			rc = make_ioas(ictx);
 		if (rc)
 			return rc;
+		container->mode_before = READ_ONCE(ictx->accounts.mode);
 		WRITE_ONCE(ictx->accounts.mode, IOMMUFD_ACCOUNT_MM);
 	}
 	WRITE_ONCE(container->kind, kind_of(member));
@@ -92,8 +92,9 @@ static struct iommufd_ioas *end(struct iommufd_ctx *ictx)
 	struct iommufd_container *container = &ictx->container;
 	struct iommufd_ioas *made = container->made;
 
+	if (container->kind == CONTAINER_IOMMU)
+		WRITE_ONCE(ictx->accounts.mode, container->mode_before);
 	WRITE_ONCE(container->kind, CONTAINER_EMPTY);
-	WRITE_ONCE(ictx->accounts.mode, container->mode_before);
 	if (container->attached) {
 		end_record(container->attached);
 		iommufd_object_release(&container->attached->obj);

@@ -99,7 +99,14 @@ static const struct iommu_ops mock_iommu_ops = {
  */
 int mock_iommu_add_device(struct device *dev)
 {
-	return iommu_mock_device_add(dev, &mock_iommu);
+	int rc = iommu_mock_device_add(dev, &mock_iommu);
+
+	/* Without memory for its second half the core leaves the first one behind. */
+	if (rc) {
+		kfree(dev->iommu);
+		dev->iommu = NULL;
+	}
+	return rc;
 }
 
 static int mock_iommu_register(void)

@@ -25,6 +25,7 @@
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
@@ -66,18 +67,18 @@ static int vfio_bind_and_attach(struct vfio_device *vdev,
 	return rc;
 }
 
-/* Those that were bound when they were opened: are they where all shall be? */
-static int vfio_group_check_bound(struct vfio_group *group, u32 ioas_id)
+/* Those that were opened before: are they where all shall be? */
+static int vfio_group_check_opened(struct vfio_group *group, u32 ioas_id)
 {
 	struct vfio_device *vdev;
 	u32 now;
 
 	lockdep_assert_held(&group->lock);
 
-	list_for_each_entry(vdev, &group->bound, iommu_entry) {
+	list_for_each_entry(vdev, &group->devices, group_next) {
 		scoped_guard(mutex, &vdev->dev_set->lock)
 			now = vfio_attachment_get(vdev);
-		if (now != ioas_id)
+		if (now && now != ioas_id)
 			return iommufd_refuse(&group->log, -EBUSY, WHY_BUSY,
 					      "%s was opened before, in IOAS %u instead of %u",
 					      dev_name(vdev->dev), now, ioas_id);
@@ -133,8 +134,8 @@ static int vfio_group_bind_all(struct vfio_group *group,
 	int rc;
 
 	guard(mutex)(&group->lock);
-	rc = vfio_group_check_bound(group, ioas_id);
-	if (rc)
+	rc = vfio_group_check_opened(group, ioas_id);
+	if (rc || group->kind == VFIO_GROUP_EMULATED)
 		return rc;
 
 	list_for_each_entry(vdev, &group->devices, group_next) {
@@ -155,12 +156,12 @@ static int vfio_group_attach(struct iommufd_container_member *member,
 			     struct iommufd_ctx *ictx, u32 ioas_id)
 {
 	struct vfio_group *group = vfio_group_of_member(member);
-	int rc = 0;
+	int rc;
 
 	if (group->kind == VFIO_GROUP_NOIOMMU)
 		rc = iommufd_refuse(&group->log, -EINVAL, WHY_NO_IOMMU,
 				    "no page table confines the device");
-	else if (group->kind == VFIO_GROUP_PHYSICAL)
+	else
 		rc = vfio_group_bind_all(group, ictx, ioas_id);
 	iommufd_report_result(&group->log, "VFIO_GROUP_ATTACH", rc);
 	return rc;
@@ -168,7 +169,8 @@ static int vfio_group_attach(struct iommufd_container_member *member,
 
 /*
  * &iommufd_container_ops.detach, which undoes an attach and no more: when another
- * group of the container cannot be attached, devices that were open before stay.
+ * group of the container cannot be attached, devices that were opened before it, or
+ * meanwhile, stay.
  */
 static void vfio_group_detach(struct iommufd_container_member *member)
 {
@@ -178,7 +180,7 @@ static void vfio_group_detach(struct iommufd_container_member *member)
 	vfio_group_unbind_list(group, &group->attached);
 }
 
-/* Those that were bound when they were opened, too. */
+/* Those that were opened, too. */
 static void vfio_group_unbind_all(struct vfio_group *group)
 {
 	guard(mutex)(&group->lock);
@@ -186,7 +188,7 @@ static void vfio_group_unbind_all(struct vfio_group *group)
 	vfio_group_unbind_list(group, &group->bound);
 }
 
-static const struct iommufd_container_ops vfio_group_container_ops = {
+VISIBLE_IF_KUNIT const struct iommufd_container_ops vfio_group_container_ops = {
 	.attach = vfio_group_attach,
 	.detach = vfio_group_detach,
 };
@@ -337,8 +339,11 @@ int vfio_group_bind_device(struct vfio_group *group, struct vfio_device *vdev,
 		return 0;
 
 	guard(mutex)(&group->lock);
-	if (!list_empty(&vdev->iommu_entry))
+	if (!list_empty(&vdev->iommu_entry)) {
+		/* VFIO_SET_IOMMU may be about to fail, and to undo its attach. */
+		list_move_tail(&vdev->iommu_entry, &group->bound);
 		return 0;
+	}
 	return vfio_group_bind(group, vdev, group->ictx, ioas_id, &group->bound);
 }
 

@@ -10,6 +10,7 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
+struct iommufd_container_ops;
 struct iommufd_ctx;
 struct vfio_device;
 struct vfio_group;
@@ -25,6 +26,10 @@ int vfio_group_bind_device(struct vfio_group *group, struct vfio_device *vdev,
 int vfio_group_bind_opened(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 			   u32 ioas_id, u32 *devid);
 void vfio_group_unbind_closed(struct vfio_device *vdev);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+extern const struct iommufd_container_ops vfio_group_container_ops;
+#endif
 #else
 static inline void vfio_group_leave(struct vfio_device *vdev)
 {

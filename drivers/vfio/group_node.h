@@ -53,8 +53,9 @@ enum vfio_group_kind {
  * @member: the group as the container sees it
  * @lock: protects all below, as far as nothing else is said
  * @devices: the devices that can be opened, by &vfio_device.group_next
- * @bound: the devices that were bound to be opened, by &vfio_device.iommu_entry
- * @attached: those that were bound as the container got its address space, likewise
+ * @bound: the devices that are bound, and were opened, by &vfio_device.iommu_entry
+ * @attached: those that were bound as the container got its address space, and were
+ *	not opened since, likewise
  * @file: the one open file of the node, NULL if there is none
  * @cdev_users: devices bound, or being bound, by their own node
  * @open_devices: files of devices that came out of @file

@@ -223,4 +223,39 @@ TEST_F(own, all_or_none)
 	close(device);
 }
 
+/* What was opened before goes on while another group is unfit, and afterwards. */
+TEST_F(own, open_device_goes_on)
+{
+	struct st_env *env = &self->c.env;
+	__u32 other;
+	int device;
+
+	if (!strcmp(variant->node, ST_CONTAINER_NODE))
+		SKIP(return, "a device cannot be opened before SET_IOMMU");
+	if (st_group_find(&self->disk, ST_NVME) || st_group_open(&self->disk))
+		SKIP(return, "no second group");
+	ASSERT_EQ(0, ioas_alloc(self->c.fd, &other));
+	ASSERT_EQ(0, choose(self, other));
+	ASSERT_EQ(0, join(self));
+	ASSERT_EQ(0, st_group_join(&self->disk, self->c.fd));
+	device = st_group_device(&self->disk, self->disk.bdf);
+	ASSERT_LE(0, device);
+
+	ASSERT_EQ(0, choose(self, self->ioas));
+	ASSERT_EQ(0, map(self));
+	ASSERT_EQ(0, st_container_edu(&self->c));
+	EXPECT_EQ(-EBUSY, st_container_set(&self->c, VFIO_TYPE1v2_IOMMU));
+	EXPECT_TRUE(is_attached(&self->c.group));
+	EXPECT_EQ(self->ioas, st_fdinfo(env->dev.fd, "vfio-iommufd-pt:"));
+	EXPECT_EQ(0, st_device_fills(env, ST_IOVA, 5, st_page));
+	EXPECT_TRUE(st_filled(self->memory, 5, st_page));
+
+	close(device);
+	ASSERT_EQ(0, st_group_leave(&self->disk));
+	EXPECT_EQ(0, st_container_set(&self->c, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(0, st_device_fills(env, ST_IOVA, 6, st_page));
+	EXPECT_TRUE(st_filled(self->memory, 6, st_page));
+	EXPECT_EQ(0, st_unmap_bar(&env->dev, env->edu.bar.base));
+}
+
 TEST_HARNESS_MAIN

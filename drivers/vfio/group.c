@@ -21,6 +21,7 @@
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
+#include <kunit/visibility.h>
 #include <linux/anon_inodes.h>
 #include <linux/capability.h>
 #include <linux/cleanup.h>
@@ -242,24 +243,46 @@ static long vfio_group_file_ioctl(struct file *file, unsigned int cmd,
 }
 
 #ifdef CONFIG_PROC_FS
-static void vfio_group_file_show_fdinfo(struct seq_file *m, struct file *file)
+/*
+ * A call that attaches devices may wait for a page of its caller's memory with
+ * both locks held.  Whoever looks does not wait for that.
+ */
+static void vfio_group_show_container(struct seq_file *m,
+				      struct vfio_group *group)
+{
+	const char *state = "busy";
+
+	if (mutex_trylock(&group->calls)) {
+		state = group->ictx ? "set" : "none";
+		mutex_unlock(&group->calls);
+	}
+	seq_printf(m, "vfio-group-container: %s\n", state);
+}
+
+static void vfio_group_show_devices(struct seq_file *m, struct vfio_group *group)
+{
+	struct vfio_device *vdev;
+
+	if (!mutex_trylock(&group->lock)) {
+		seq_puts(m, "vfio-group-opens: busy\n");
+		return;
+	}
+	seq_printf(m, "vfio-group-opens: %u\n", group->open_devices);
+	list_for_each_entry(vdev, &group->devices, group_next)
+		seq_printf(m, "vfio-group-device: %s%s\n", dev_name(vdev->dev),
+			   list_empty(&vdev->iommu_entry) ? "" : " attached");
+	mutex_unlock(&group->lock);
+}
+
+VISIBLE_IF_KUNIT
+void vfio_group_file_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct vfio_group *group = file->private_data;
-	struct vfio_device *vdev;
 
 	seq_printf(m, "vfio-group: %s\n", dev_name(&group->dev));
 	seq_printf(m, "vfio-group-kind: %s\n", vfio_group_kind_name(group));
-	scoped_guard(mutex, &group->calls)
-		seq_printf(m, "vfio-group-container: %s\n",
-			   group->ictx ? "set" : "none");
-	scoped_guard(mutex, &group->lock) {
-		seq_printf(m, "vfio-group-opens: %u\n", group->open_devices);
-		list_for_each_entry(vdev, &group->devices, group_next)
-			seq_printf(m, "vfio-group-device: %s%s\n",
-				   dev_name(vdev->dev),
-				   list_empty(&vdev->iommu_entry) ?
-				   "" : " attached");
-	}
+	vfio_group_show_container(m, group);
+	vfio_group_show_devices(m, group);
 	iommufd_log_show(&group->log, m);
 }
 #endif

@@ -13,6 +13,7 @@
 struct file;
 struct iommu_group;
 struct kvm;
+struct seq_file;
 struct vfio_group;
 
 #if IS_ENABLED(CONFIG_VFIO_GROUP)
@@ -23,6 +24,10 @@ struct vfio_group *vfio_group_of_file(struct file *file);
 struct iommu_group *vfio_group_isolation(struct vfio_group *group);
 void vfio_group_serve(struct vfio_group *group, struct kvm *machine);
 bool vfio_group_is_coherent(struct vfio_group *group);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+void vfio_group_file_show_fdinfo(struct seq_file *m, struct file *file);
+#endif
 #else
 static inline int vfio_group_init(void)
 {

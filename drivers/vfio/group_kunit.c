@@ -10,12 +10,15 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/fs.h>
 #include <linux/mutex.h>
+#include <linux/seq_file.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
 #include <linux/vfio.h>
 
 #include "attachment.h"
+#include "group.h"
 #include "group_bind.h"
 #include "group_node.h"
 
@@ -43,11 +46,13 @@ struct member {
  * @group: the group
  * @member: its devices
  * @asked: one word for each call of their driver, in order
+ * @text: what fdinfo shows
  */
 struct group_test {
 	struct vfio_group group;
 	struct member member[2];
 	char asked[128];
+	char text[512];
 };
 
 static struct member *member_of(struct vfio_device *vdev)
@@ -218,6 +223,38 @@ static void no_iommu(struct kunit *test)
 	expect_asked(test, "");
 }
 
+static bool fdinfo_shows(struct group_test *gt, const char *line)
+{
+	struct seq_file m = { .buf = gt->text, .size = sizeof(gt->text) };
+	struct file file = { .private_data = &gt->group };
+
+	memset(gt->text, 0, sizeof(gt->text));
+	vfio_group_file_show_fdinfo(&m, &file);
+	return strstr(gt->text, line);
+}
+
+/* An attach that waits for user memory holds both locks. */
+static void fdinfo_does_not_wait(struct kunit *test)
+{
+	struct group_test *gt = test->priv;
+
+	if (!IS_ENABLED(CONFIG_PROC_FS))
+		kunit_skip(test, "there is no fdinfo");
+	KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-container: none\n"));
+	KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-opens: 0\n"));
+	KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, ".a\n"));
+	scoped_guard(mutex, &gt->group.calls) {
+		KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-container: busy\n"));
+		KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-opens: 0\n"));
+	}
+	scoped_guard(mutex, &gt->group.lock) {
+		KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-container: none\n"));
+		KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, "vfio-group-opens: busy\n"));
+	}
+	KUNIT_EXPECT_EQ(test, 0, attach(gt, IOAS));
+	KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, ".a attached\n"));
+}
+
 static void add_member(struct kunit *test, unsigned int which)
 {
 	struct group_test *gt = test->priv;
@@ -262,6 +299,7 @@ static struct kunit_case group_cases[] = {
 	KUNIT_CASE(opened_elsewhere),
 	KUNIT_CASE(emulated),
 	KUNIT_CASE(no_iommu),
+	KUNIT_CASE(fdinfo_does_not_wait),
 	{}
 };
 

@@ -14,6 +14,7 @@
 #include "device_file.h"
 #include "device_node.h"
 #include "group.h"
+#include "noiommu.h"
 #include "virqfd.h"
 
 /* The nodes of groups and of devices: both or none. */
@@ -31,7 +32,8 @@ static int __init vfio_init_nodes(void)
 	return rc;
 }
 
-static int __init vfio_init(void)
+/* What has to be there before the first device. */
+static int __init vfio_init_rooms(void)
 {
 	int rc;
 
@@ -40,8 +42,18 @@ static int __init vfio_init(void)
 		return rc;
 
 	rc = vfio_init_nodes();
-	if (rc) {
+	if (rc)
 		vfio_virqfd_exit();
+	return rc;
+}
+
+static int __init vfio_init(void)
+{
+	int rc;
+
+	rc = vfio_init_rooms();
+	if (rc) {
+		vfio_noiommu_exit();
 		return rc;
 	}
 	iommufd_device_memory_set_fops(&vfio_device_fops);
@@ -56,6 +68,7 @@ static void __exit vfio_exit(void)
 	vfio_nodes_exit();
 	vfio_group_exit();
 	vfio_virqfd_exit();
+	vfio_noiommu_exit();
 }
 
 module_init(vfio_init);

@@ -105,3 +105,15 @@ int vfio_noiommu_check_open(const struct vfio_device *device)
 		return -EPERM;
 	return 0;
 }
+
+/**
+ * vfio_noiommu_exit - Take back what the module parameter allowed
+ *
+ * No group without an IOMMU comes any more, but the container outlives VFIO.
+ *
+ * Context: Module exit, or an init that failed.
+ */
+void vfio_noiommu_exit(void)
+{
+	iommufd_container_allow_noiommu(false);
+}

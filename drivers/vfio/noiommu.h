@@ -27,6 +27,7 @@ bool vfio_noiommu_allowed(void);
 void vfio_noiommu_taint(struct vfio_device *device);
 void vfio_noiommu_note_open(const struct vfio_device *device);
 int vfio_noiommu_check_open(const struct vfio_device *device);
+void vfio_noiommu_exit(void);
 #else
 static inline bool vfio_noiommu_allowed(void)
 {
@@ -44,6 +45,10 @@ static inline void vfio_noiommu_note_open(const struct vfio_device *device)
 static inline int vfio_noiommu_check_open(const struct vfio_device *device)
 {
 	return 0;
+}
+
+static inline void vfio_noiommu_exit(void)
+{
 }
 #endif
 

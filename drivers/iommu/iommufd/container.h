@@ -96,6 +96,7 @@ int iommufd_container_attach(struct iommufd_ctx *ictx,
 			     struct iommufd_container_member *member);
 void iommufd_container_detach(struct iommufd_ctx *ictx,
 			      struct iommufd_container_member *member);
+void iommufd_container_restore_pages(struct iommufd_ioas *ioas);
 /* VFIO_SET_IOMMU; takes the lock. */
 int iommufd_container_set_type(struct iommufd_ctx *ictx, unsigned long type);
 #endif

@@ -7,8 +7,9 @@
  * The first group finds an IOAS that the program chose, or gets one made, and from then
  * on memory is accounted by process, as VFIO always did.  The last one takes along what
  * was made for the groups: an IOAS with all its mappings, the type, the mode of
- * accounting.  An IOAS that the program chose is its own business, and so is one that
- * was made here but has other users by now.
+ * accounting, and that an IOAS had to do without large pages.  An IOAS that the program
+ * chose is its own business, and so is one that was made here but has other users by
+ * now.
  *
  * Locks: the container lock, see container.h.  An IOAS is published under it, which
  * takes &iommufd_ctx.creation_lock; it is destroyed without it, since that waits for
@@ -97,6 +98,7 @@ static struct iommufd_ioas *end(struct iommufd_ctx *ictx)
 	WRITE_ONCE(container->kind, CONTAINER_EMPTY);
 	if (container->attached) {
 		end_record(container->attached);
+		iommufd_container_restore_pages(container->attached);
 		iommufd_object_release(&container->attached->obj);
 	}
 	container->attached = NULL;

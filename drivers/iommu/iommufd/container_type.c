@@ -8,7 +8,8 @@
  * The two types that map differ in what an unmap may cut (vfio_compat.c), and in the
  * IOMMU pages: an IOAS of a /dev/iommu shows memory in pages of PAGE_SIZE when it is used
  * as a VFIO_TYPE1_IOMMU, as programs can read from IOMMU_OPTION_HUGE_PAGES.  The type1
- * driver used large pages, and so does /dev/vfio/vfio.
+ * driver used large pages, and so does /dev/vfio/vfio.  Large pages come back when the
+ * last group leaves.
  *
  * Locks: the container lock is held over all of it, see container.h.
  */
@@ -123,6 +124,21 @@ static bool wants_small_pages(const struct iommufd_ctx *ictx,
 	       READ_ONCE(ioas->iopt.huge_pages);
 }
 
+/**
+ * iommufd_container_restore_pages - large pages again, if VFIO_SET_IOMMU turned them off
+ * @ioas: an IOAS that is no longer used as a VFIO_TYPE1_IOMMU
+ *
+ * Context: container lock held; may sleep.  Cannot fail.
+ */
+void iommufd_container_restore_pages(struct iommufd_ioas *ioas)
+{
+	lockdep_assert_held(&ioas->ictx->container.lock);
+	if (!READ_ONCE(ioas->small_for_type1))
+		return;
+	WRITE_ONCE(ioas->small_for_type1, false);
+	iopt_set_huge_pages(&ioas->iopt, true);
+}
+
 static int set_mapping(struct iommufd_ctx *ictx, unsigned long type)
 {
 	bool small_pages;
@@ -137,10 +153,11 @@ static int set_mapping(struct iommufd_ctx *ictx, unsigned long type)
 		rc = iopt_set_huge_pages(&ioas->iopt, false);
 		if (rc)
 			return rc;
+		WRITE_ONCE(ioas->small_for_type1, true);
 	}
 	rc = attach_all(ictx);
 	if (rc && small_pages)
-		iopt_set_huge_pages(&ioas->iopt, true);
+		iommufd_container_restore_pages(ioas);
 	return rc;
 }
 

@@ -25,6 +25,8 @@ struct iommu_iova_range;
  * @hwpts: &struct iommufd_hwpt_paging, in the order they were made
  * @track_dirty: automatic HWPTs get dirty bits where the IOMMU has them; fixed before
  *		 the IOAS is published
+ * @small_for_type1: VFIO_SET_IOMMU has turned large pages off, and the program has not
+ *		     said since what it wants; see container_type.c
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -33,6 +35,7 @@ struct iommufd_ioas {
 	struct mutex mutex; /* list of HWPTs */
 	struct list_head hwpts;
 	bool track_dirty;
+	bool small_for_type1;
 };
 
 extern const struct iommufd_object_ops iommufd_ioas_object_ops;

@@ -75,7 +75,11 @@ static int option_huge_pages(const struct iommufd_ucmd *ucmd,
 	rc = check_boolean(ucmd, cmd->val64);
 	if (rc)
 		return rc;
-	return iopt_set_huge_pages(&ioas->iopt, cmd->val64);
+	rc = iopt_set_huge_pages(&ioas->iopt, cmd->val64);
+	/* The program has said it itself: a container does not put it back. */
+	if (!rc)
+		WRITE_ONCE(ioas->small_for_type1, false);
+	return rc;
 }
 
 static int run_option(const struct iommufd_ucmd *ucmd, struct iommu_option *cmd)

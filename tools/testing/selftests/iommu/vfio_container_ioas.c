@@ -131,6 +131,15 @@ TEST_F(own, large_pages)
 	ASSERT_EQ(0, join(self));
 	ASSERT_EQ(0, st_container_set(&self->c, VFIO_TYPE1_IOMMU));
 	EXPECT_EQ(0, option(self, IOMMU_OPTION_HUGE_PAGES, self->ioas));
+	ASSERT_EQ(0, st_group_leave(&self->c.group));
+	EXPECT_EQ(1, option(self, IOMMU_OPTION_HUGE_PAGES, self->ioas));
+
+	/* What the program has said itself stays. */
+	ASSERT_EQ(0, join(self));
+	ASSERT_EQ(0, st_container_set(&self->c, VFIO_TYPE1_IOMMU));
+	ASSERT_EQ(0, st_option_set(self->c.fd, IOMMU_OPTION_HUGE_PAGES, self->ioas, 0));
+	ASSERT_EQ(0, st_group_leave(&self->c.group));
+	EXPECT_EQ(0, option(self, IOMMU_OPTION_HUGE_PAGES, self->ioas));
 }
 
 /* What the program chose stays when the groups go; what was noted for them does not. */

@@ -248,6 +248,7 @@ int vfio_group_enter_container(struct vfio_group *group,
 	group->member = (struct iommufd_container_member) {
 		.ops = &vfio_group_container_ops,
 		.no_iommu = group->kind == VFIO_GROUP_NOIOMMU,
+		.emulated = group->kind == VFIO_GROUP_EMULATED,
 	};
 	rc = iommufd_container_join(ictx, &group->member);
 	if (rc) {

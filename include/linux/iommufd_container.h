@@ -38,12 +38,15 @@ struct iommufd_container_ops {
  * @ops: see above
  * @no_iommu: no IOMMU translates the DMA of its devices: it goes only into a
  *	      container without mapping service
+ * @emulated: its device does no DMA by itself: the driver goes by user addresses,
+ *	      which so cannot be declared void
  * @item: in the container's list; iommufd's
  * @attached: @ops->attach succeeded; iommufd's
  */
 struct iommufd_container_member {
 	const struct iommufd_container_ops *ops;
 	bool no_iommu;
+	bool emulated;
 	struct list_head item;
 	bool attached;
 };

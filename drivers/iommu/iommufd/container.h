@@ -44,6 +44,8 @@ enum iommufd_container_kind {
  * @lock: see above; protects all below but for what is said of @chosen
  * @map_lock: see above
  * @members: &struct iommufd_container_member
+ * @emulated: how many of them are groups of an emulated device; may be read without the
+ *	      lock
  * @kind: &enum iommufd_container_kind; may be read without the lock
  * @type: what VFIO_SET_IOMMU chose, 0 before; may be read without the lock
  * @chosen: what the calls of the container work on: from IOMMU_VFIO_IOAS, or @made.  Not
@@ -57,6 +59,7 @@ struct iommufd_container {
 	struct mutex lock; /* membership and VFIO_SET_IOMMU */
 	struct rw_semaphore map_lock;
 	struct list_head members;
+	unsigned int emulated;
 	u8 kind;
 	u8 type;
 	struct iommufd_ioas *chosen;

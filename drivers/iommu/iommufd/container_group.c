@@ -114,12 +114,30 @@ static void give_back(struct iommufd_ctx *ictx, struct iommufd_ioas *made)
 		iommufd_object_put_and_try_destroy(&ictx->objects, &made->obj);
 }
 
+static void add_member(struct iommufd_container *container,
+		       struct iommufd_container_member *member)
+{
+	list_add_tail(&member->item, &container->members);
+	if (member->emulated)
+		WRITE_ONCE(container->emulated, container->emulated + 1);
+}
+
+static void remove_member(struct iommufd_container *container,
+			  struct iommufd_container_member *member)
+{
+	if (list_empty(&member->item))
+		return;
+	list_del_init(&member->item);
+	if (member->emulated)
+		WRITE_ONCE(container->emulated, container->emulated - 1);
+}
+
 /* Also undoes half a join. */
 static struct iommufd_ioas *leave(struct iommufd_ctx *ictx,
 				  struct iommufd_container_member *member)
 {
 	iommufd_container_detach(ictx, member);
-	list_del_init(&member->item);
+	remove_member(&ictx->container, member);
 	return list_empty(&ictx->container.members) ? end(ictx) : NULL;
 }
 
@@ -133,7 +151,7 @@ static int join(struct iommufd_ctx *ictx, struct iommufd_container_member *membe
 		if (rc)
 			return rc;
 	}
-	list_add_tail(&member->item, &container->members);
+	add_member(container, member);
 	if (!container->type || member->no_iommu)
 		return 0;
 	return iommufd_container_attach(ictx, member);

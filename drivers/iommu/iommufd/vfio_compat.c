@@ -295,9 +295,10 @@ static int parse_dirty(struct vfio_unmap *op, unsigned long arg,
 					(void __user *)arg + sizeof(*args));
 }
 
-static int check_vaddr(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
+/* Open or not: to type1 it was enough that such a group is in. */
+static int check_vaddr(struct iommufd_ctx *ictx)
 {
-	if (!iommufd_vfio_is_emulated(ictx, ioas))
+	if (!READ_ONCE(ictx->container.emulated))
 		return 0;
 	return iommufd_refuse(&ictx->log, -EBUSY, WHY_BUSY,
 			      "emulated devices go by the addresses of the memory");
@@ -326,7 +327,7 @@ static int run_unmap(struct iommufd_ctx *ictx, unsigned long arg)
 	op.ioas = ioas;
 	op.vaddr = args.flags & VFIO_DMA_UNMAP_FLAG_VADDR;
 	if (op.vaddr)
-		rc = check_vaddr(ictx, ioas);
+		rc = check_vaddr(ictx);
 	if (!rc)
 		rc = do_or_wait(ictx, unmap_once, &op);
 	if (rc)

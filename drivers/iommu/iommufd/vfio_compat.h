@@ -31,6 +31,5 @@ void iommufd_vfio_fill_migration(struct vfio_iommu_type1_info_cap_migration *cap
 
 /* vfio_info.c */
 int iommufd_vfio_check_extension(struct iommufd_ctx *ictx, unsigned long arg);
-bool iommufd_vfio_is_emulated(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas);
 int iommufd_vfio_get_info(struct iommufd_ctx *ictx, unsigned long arg);
 #endif

@@ -47,32 +47,13 @@ static bool container_is_coherent(struct iommufd_ctx *ictx)
 	return ioas && is_coherent(ictx, ioas);
 }
 
-/**
- * iommufd_vfio_is_emulated - are there groups, and none that does DMA by itself?
- * @ictx: context
- * @ioas: what the container's calls work on
- *
- * Before VFIO_SET_IOMMU nobody can tell.
- *
- * Context: may sleep.  Takes the space lock.
- * Return: true when all devices are emulated ones, open or not.
- */
-bool iommufd_vfio_is_emulated(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
-{
-	if (READ_ONCE(ictx->container.kind) == CONTAINER_EMPTY ||
-	    !READ_ONCE(ictx->container.type))
-		return false;
-	guard(rwsem_read)(&ioas->iopt.space_lock);
-	return list_empty(&ioas->iopt.domains);
-}
-
-/* Emulated devices go by user addresses. */
+/* Emulated devices go by user addresses, and open in a group any moment. */
 static bool container_can_update_vaddr(struct iommufd_ctx *ictx)
 {
 	struct iommufd_ioas *ioas __free(ioas_put) =
 		iommufd_container_get_chosen(ictx);
 
-	if (!ioas || iommufd_vfio_is_emulated(ictx, ioas))
+	if (!ioas || READ_ONCE(ictx->container.emulated))
 		return false;
 	if (READ_ONCE(ictx->container.kind) != CONTAINER_EMPTY &&
 	    !READ_ONCE(ictx->container.type))

@@ -142,6 +142,21 @@ TEST_F(own, large_pages)
 	EXPECT_EQ(0, option(self, IOMMU_OPTION_HUGE_PAGES, self->ioas));
 }
 
+/* A group has devices that do DMA, wherever the calls of the container go. */
+TEST_F(own, empty_choice)
+{
+	__u64 size = ST_MIB;
+
+	ASSERT_EQ(0, join(self));
+	ASSERT_EQ(0, st_container_set(&self->c, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(1, st_container_extension(&self->c, VFIO_UPDATE_VADDR));
+	ASSERT_EQ(0, choose(self, self->ioas));
+	EXPECT_EQ(1, st_container_extension(&self->c, VFIO_UPDATE_VADDR));
+	ASSERT_EQ(0, map(self));
+	EXPECT_EQ(0, st_dma_unmap(self->c.fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
+	EXPECT_EQ(ST_MIB, size);
+}
+
 /* What the program chose stays when the groups go; what was noted for them does not. */
 TEST_F(own, stays)
 {

@@ -180,6 +180,21 @@ static void joins(struct st_trial *t)
 	st_say_size(t, "mapped", st_dma_mapped(t->c.fd));
 }
 
+/* It need not be open for that. */
+static void joins_and_rules_out(struct st_trial *t)
+{
+	__u64 size = PAGES(4);
+	struct st_group group;
+
+	st_say_rc(t, st_dma_map(t->c.fd, ST_DMA_RW, st_memory(PAGES(4)), PAGES(4), ST_IOVA));
+	open_group(t, &group);
+	st_say_rc(t, st_group_join(&group, t->c.fd));
+	st_say_rc(t, st_container_extension(&t->c, VFIO_UPDATE_VADDR));
+	st_say_rc(t, st_dma_unmap(t->c.fd, VFIO_DMA_UNMAP_FLAG_VADDR, ST_IOVA, &size));
+	st_say_rc(t, st_group_leave(&group));
+	st_say_rc(t, st_container_extension(&t->c, VFIO_UPDATE_VADDR));
+}
+
 static const struct st_row rows[] = {
 	{ "GET_STATUS", status, .from = ST_FROM_OPEN, .types = ST_ONCE,
 	  .type1 = "1" },
@@ -213,6 +228,9 @@ static const struct st_row rows[] = {
 	  .type1 = "0, 0, EFAULT, mapped 4p", .shim = "0, 0, 0, mapped 4p" },
 	{ "joins edu's container", joins,
 	  .type1 = "0, 0, 0, 0, mapped 4p" },
+	{ "joins edu's container: extension, UNMAP with VADDR; leaves, extension",
+	  joins_and_rules_out,
+	  .type1 = "0, 0, 0, EBUSY, 0, 1", .shim = "0, 0, 0, EINVAL, 0, 0" },
 };
 
 static const struct st_section sections[] = {

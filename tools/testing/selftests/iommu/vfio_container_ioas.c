@@ -142,6 +142,18 @@ TEST_F(own, large_pages)
 	EXPECT_EQ(0, option(self, IOMMU_OPTION_HUGE_PAGES, self->ioas));
 }
 
+/* A type that was set for an IOAS which is gone does not bind the next group. */
+TEST_F(own, type_of_a_gone_ioas)
+{
+	ASSERT_EQ(0, choose(self, self->ioas));
+	ASSERT_EQ(0, st_container_set(&self->c, VFIO_TYPE1v2_IOMMU));
+	ASSERT_EQ(0, iommufd_destroy(self->c.fd, self->ioas));
+	ASSERT_EQ(0, join(self));
+	EXPECT_FALSE(is_attached(&self->c.group));
+	EXPECT_EQ(0, st_container_set(&self->c, VFIO_TYPE1_IOMMU));
+	EXPECT_TRUE(is_attached(&self->c.group));
+}
+
 /* A group has devices that do DMA, wherever the calls of the container go. */
 TEST_F(own, empty_choice)
 {

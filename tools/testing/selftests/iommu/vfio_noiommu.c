@@ -359,6 +359,37 @@ TEST_F(group, ioas_chosen_before)
 	close(iommufd);
 }
 
+/* An IOAS is of no use to it, whichever of the two comes first. */
+TEST_F(group, ioas_chosen_later)
+{
+	struct iommu_vfio_ioas cmd = { .size = sizeof(cmd), .op = IOMMU_VFIO_IOAS_SET };
+
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	ASSERT_EQ(0, ioas_alloc(self->container, &cmd.ioas_id));
+	EXPECT_EQ(-EINVAL, st_call(self->container, IOMMU_VFIO_IOAS, &cmd));
+	EXPECT_TRUE(st_told(self->container, "VFIO_IOAS", EINVAL, "no-iommu", 0));
+	ASSERT_EQ(0, st_set_iommu(self->container, VFIO_NOIOMMU_IOMMU));
+	EXPECT_EQ(-EINVAL, st_call(self->container, IOMMU_VFIO_IOAS, &cmd));
+	cmd.op = IOMMU_VFIO_IOAS_GET;
+	EXPECT_EQ(-ENODEV, st_call(self->container, IOMMU_VFIO_IOAS, &cmd));
+	EXPECT_EQ(0, iommufd_destroy(self->container, cmd.ioas_id));
+}
+
+/* It maps nothing, so how memory is accounted stays what the program makes of it. */
+TEST_F(group, accounting)
+{
+	const __u32 mode = IOMMU_OPTION_RLIMIT_MODE;
+	__u64 value = ~0ull;
+
+	ASSERT_EQ(0, st_option_get(self->container, mode, 0, &value));
+	EXPECT_EQ(1, value);
+	ASSERT_EQ(0, st_set_container(self->group, self->container));
+	ASSERT_EQ(0, st_option_set(self->container, mode, 0, 0));
+	ASSERT_EQ(0, st_unset_container(self->group));
+	ASSERT_EQ(0, st_option_get(self->container, mode, 0, &value));
+	EXPECT_EQ(0, value);
+}
+
 TEST_F(group, excludes_the_node)
 {
 	int fd = open(self->cdev, O_RDWR | O_CLOEXEC);

@@ -490,6 +490,19 @@ static void registration(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EIO, PTR_ERR_OR_ZERO(fake));
 }
 
+/* vfio-cdx is such a driver, and its devices shall be usable. */
+static void registration_without_detach(struct kunit *test)
+{
+	struct device_test *dt = test->priv;
+
+	dt->ops.bind_iommufd = vfio_iommufd_physical_bind;
+	dt->ops.unbind_iommufd = vfio_iommufd_physical_unbind;
+	dt->ops.attach_ioas = vfio_iommufd_physical_attach_ioas;
+	dt->ops.detach_ioas = NULL;
+	KUNIT_ASSERT_EQ(test, 0, vfio_register_emulated_iommu_dev(&dt->fake->vdev));
+	vfio_unregister_group_dev(&dt->fake->vdev);
+}
+
 static int device_test_init(struct kunit *test)
 {
 	struct device_test *dt = kunit_kzalloc(test, sizeof(*dt), GFP_KERNEL);
@@ -536,6 +549,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(logging),
 	KUNIT_CASE(odd_ranges),
 	KUNIT_CASE(registration),
+	KUNIT_CASE(registration_without_detach),
 	{}
 };
 

@@ -302,6 +302,63 @@ static int container_set_iommu(struct st_world *w)
 	return st_call(w->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
 }
 
+/* All domains of the container's IOAS have dirty bits. */
+static int have_recordable(struct st_world *w)
+{
+	int rc = have_dirty_table(w) ?: st_mock_replace(w->fd, &w->dev, w->table);
+
+	return rc ?: vfio_ioas_set(w);
+}
+
+static int record_start(struct st_world *w)
+{
+	return st_dma_dirty(w->fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+}
+
+static int record_stop(struct st_world *w)
+{
+	return st_dma_dirty(w->fd, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+}
+
+static int is_recording(struct st_world *w)
+{
+	return st_fdinfo_ioas(w->fd, w->env.ioas, " recording=") != 1;
+}
+
+static int is_not_recording(struct st_world *w)
+{
+	return !is_recording(w);
+}
+
+static int have_record(struct st_world *w)
+{
+	static const __u64 all = ~0ull;
+	int rc = have_recordable(w) ?: record_start(w);
+
+	return rc ?: st_mock_writes(w->fd, w->table, ST_IOVA, ST_MAPPED, st_page, &all);
+}
+
+/* As with a domain's own bits: what a call that fails has not told is not lost. */
+static int record_get(struct st_world *w)
+{
+	static __u64 bitmap;
+	int rc = st_dma_dirty_get(w->fd, ST_IOVA, ST_MAPPED, &bitmap, sizeof(bitmap));
+
+	if (rc)
+		return rc;
+	rc = bitmap == (1ull << PAGES) - 1 ? 0 : -EIO;
+	bitmap = 0;
+	return rc;
+}
+
+static int record_is_clean(struct st_world *w)
+{
+	__u64 bitmap = 0;
+	int rc = st_dma_dirty_get(w->fd, ST_IOVA, ST_MAPPED, &bitmap, sizeof(bitmap));
+
+	return rc ?: bitmap != 0;
+}
+
 static int access_create(struct st_world *w)
 {
 	int rc = st_mock_access(w->fd, w->env.ioas, MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES);
@@ -381,6 +438,10 @@ static const struct st_step steps[] = {
 	{ "VFIO_IOMMU_MAP_DMA", have_vfio_ioas, container_map, shows_memory },
 	{ "VFIO_IOMMU_UNMAP_DMA", have_vfio_ioas, container_unmap, .never_fails = true },
 	{ "VFIO_IOMMU_UNMAP_DMA, TYPE1", have_type1, container_begun, .never_fails = true },
+	{ "VFIO_IOMMU_DIRTY_PAGES, start", have_recordable, record_start, is_recording },
+	{ "VFIO_IOMMU_DIRTY_PAGES, get", have_record, record_get, record_is_clean, true },
+	{ "VFIO_IOMMU_DIRTY_PAGES, stop", have_record, record_stop, is_not_recording,
+	  .never_fails = true },
 	{ "access: create", st_have_nothing, access_create },
 	{ "access: pin", access_of_other, access_pin, access_unpin },
 	{ "access: pin what a table has", access_create, access_pin, access_unpin },

@@ -107,6 +107,17 @@ static int replace_pasid(struct st_world *w)
 	return st_mock_pasid_replace(w->fd, &w->dev, ST_PASID, w->other_table);
 }
 
+/* What fails is the selftest's look for the mock device. */
+static int detach_pasid(struct st_world *w)
+{
+	return st_mock_pasid_detach(w->fd, &w->dev, ST_PASID);
+}
+
+static int pasid_is_detached(struct st_world *w)
+{
+	return st_mock_pasid_is_at(w->fd, &w->dev, ST_PASID, 0);
+}
+
 static int invalidate(struct st_world *w)
 {
 	struct iommu_viommu_invalidate_selftest entry = { .vdev_id = ST_NUMBER };
@@ -203,6 +214,7 @@ static const struct st_step steps[] = {
 	{ "replace by one of a vIOMMU", st_have_viommu_nested, replace_by_nested },
 	{ "attach a PASID", st_have_tables, attach_pasid, pasid_is_attached },
 	{ "replace at a PASID", st_have_pasid, replace_pasid, pasid_is_replaced },
+	{ "detach a PASID", st_have_pasid, detach_pasid, pasid_is_detached },
 	{ "HWPT_INVALIDATE", st_have_vdevice, invalidate, is_invalidated, true },
 	{ "DESTROY of a device", st_have_nothing, destroy_device, .never_fails = true },
 	{ "DESTROY of a table", st_have_parent, destroy_parent, .never_fails = true },

@@ -3,13 +3,18 @@
  * Copyright (C) 2026 The iommufd overlay authors
  *
  * A program that consists of steps: it has them in an array "steps", and this included
- * behind.
+ * behind.  If they need more than mock devices it says with ST_STEPS_LACK what is not
+ * there, or NULL.
  */
 #ifndef ST_STEP_TEST_H
 #define ST_STEP_TEST_H
 
 #include "st_world.h"
 #include "kselftest_harness.h"
+
+#ifndef ST_STEPS_LACK
+#define ST_STEPS_LACK() NULL
+#endif
 
 FIXTURE(fail_nth)
 {
@@ -18,6 +23,8 @@ FIXTURE(fail_nth)
 
 FIXTURE_SETUP(fail_nth)
 {
+	const char *lack = ST_STEPS_LACK();
+
 	self->nth = st_fail_open();
 	if (self->nth < 0)
 		SKIP(return, "the kernel injects no faults");
@@ -25,6 +32,8 @@ FIXTURE_SETUP(fail_nth)
 		SKIP(return, "the kernel has no mock IOMMU");
 	if (!st_huge_memory(ST_HUGE))
 		SKIP(return, "no huge page");
+	if (lack)
+		SKIP(return, "%s", lack);
 	st_fail_pages();
 }
 

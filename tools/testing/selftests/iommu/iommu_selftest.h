@@ -67,6 +67,7 @@ int st_allow(int fd, __u32 ioas, struct iommu_iova_range *ranges, __u32 count);
 int st_change_process(int fd);
 int st_attach(int device_fd, __u32 pt_id);
 int st_detach(int device_fd);
+int st_set_irq(int device_fd, __u32 index, __u32 action, int event);
 
 /* st_env.c */
 enum st_device {

@@ -132,3 +132,22 @@ int st_detach(int device_fd)
 
 	return st_call(device_fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
 }
+
+/* Tell the first interrupt of an index which eventfd belongs to @action; -1: none. */
+int st_set_irq(int device_fd, __u32 index, __u32 action, int event)
+{
+	struct {
+		struct vfio_irq_set set;
+		__s32 event;
+	} cmd = {
+		.set = {
+			.argsz = sizeof(cmd),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
+			.index = index,
+			.count = 1,
+		},
+		.event = event,
+	};
+
+	return st_call(device_fd, VFIO_DEVICE_SET_IRQS, &cmd);
+}

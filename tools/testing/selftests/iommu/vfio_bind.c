@@ -253,21 +253,10 @@ static int child_unplugs(void *argument)
 /* The request for the device, as its holder gets it. */
 static int listen_for_request(int device)
 {
-	struct {
-		struct vfio_irq_set set;
-		__s32 fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_REQ_IRQ_INDEX,
-			.count = 1,
-		},
-		.fd = eventfd(0, EFD_CLOEXEC),
-	};
-	int rc = st_call(device, VFIO_DEVICE_SET_IRQS, &irq);
+	int event = eventfd(0, EFD_CLOEXEC);
+	int rc = st_set_irq(device, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, event);
 
-	return rc ?: irq.fd;
+	return rc ?: event;
 }
 
 /* The driver is taken away from a device in use: its holder is asked to go. */

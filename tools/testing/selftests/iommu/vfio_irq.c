@@ -180,24 +180,19 @@ TEST_F(irq, two_devices)
 {
 	struct st_env *env = &self->env;
 	struct vfio_device disk;
-	struct {
-		struct vfio_irq_set set;
-		__s32 event;
-	} irq = { .set.argsz = sizeof(irq) };
+	int event;
 
 	if (st_device_open(&disk, ST_NVME))
 		SKIP(return, "the machine has no NVMe controller for tests");
 	ASSERT_EQ(0, vfio_bind(disk.fd, env->iommufd, &disk.id));
 	ASSERT_EQ(0, st_attach(disk.fd, self->table));
-	irq.set.index = VFIO_PCI_MSIX_IRQ_INDEX;
-	irq.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-	irq.set.count = 1;
-	irq.event = eventfd(0, EFD_CLOEXEC);
-	EXPECT_EQ(0, st_call(disk.fd, VFIO_DEVICE_SET_IRQS, &irq));
+	event = eventfd(0, EFD_CLOEXEC);
+	EXPECT_EQ(0, st_set_irq(disk.fd, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				event));
 	EXPECT_TRUE(rings(env, self->event));
 	vfio_close(&disk);
 	EXPECT_TRUE(rings(env, self->event));
-	close(irq.event);
+	close(event);
 }
 
 TEST_HARNESS_MAIN

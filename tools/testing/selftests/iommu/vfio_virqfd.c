@@ -28,20 +28,7 @@ FIXTURE(virqfd)
 
 static int set_irq(int fd, __u32 action, int event)
 {
-	struct {
-		struct vfio_irq_set set;
-		__s32 fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | action,
-			.index = VFIO_PCI_INTX_IRQ_INDEX,
-			.count = 1,
-		},
-		.fd = event,
-	};
-
-	return st_call(fd, VFIO_DEVICE_SET_IRQS, &irq);
+	return st_set_irq(fd, VFIO_PCI_INTX_IRQ_INDEX, action, event);
 }
 
 static int new_event(void)

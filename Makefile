@@ -8,7 +8,7 @@ SHELL := /bin/bash
 CONFIG ?=
 export KSRC KERNEL QEMU VM_SLOW TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND \
 	IOMMU SERVERS AGAINST BENCH_MIB BENCH_GUESTS BENCH_REPEATS \
-	FRESH TOP
+	FRESH TOP COMPILE
 
 help:
 	@echo "Targets:"
@@ -37,6 +37,7 @@ help:
 	@echo "  KSRC=DIR        lay the overlay over this 7.3.y tree, not Debian's"
 	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
 	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
+	@echo "  COMPILE='NAME...' make test-compile: only these of configs/all-*"
 	@echo "  CASES='CASE...' make bench: names or patterns such as 'place-*'"
 	@echo "  IOMMU=NAME      make bench: intel, amd or virtio"
 	@echo "  AGAINST=bzImage make bench: measure this kernel as well"

@@ -5,7 +5,7 @@
 
 # Configurations that are only compiled: what is compiled of them is named in
 # configs/all-*.config.  COMPILE leaves some of them, such as "arm64 s390".
-COMPILED=(x86 arm64 s390)
+COMPILED=(x86 x86-bare x86-without arm64 s390)
 
 # compiled NAME: how many objects came of it.
 compiled() {

@@ -22,6 +22,7 @@ help:
 	@echo "  test-debug   the kselftests, ours and upstream's, under KASAN, kmemleak,"
 	@echo "               UBSAN and lockdep; is each of their reports seen?"
 	@echo "  coverage     what the tests reach of our files, line by line"
+	@echo "  shell-clients a guest with QEMU, DPDK and devices for them"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
 	@echo "  shell        a guest to play in, with the demo on board"
@@ -81,6 +82,9 @@ test-debug:
 coverage:
 	@scripts/coverage
 
+shell-clients:
+	@CONFIG="$(CONFIG)" scripts/shell-clients
+
 kernel:
 	@scripts/kernel "$(or $(CONFIG),x86)"
 	@echo "$$(scripts/kernel --path "$(or $(CONFIG),x86)")"
@@ -98,4 +102,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients shell-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean

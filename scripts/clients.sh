@@ -130,3 +130,8 @@ qemu_kill() {
 	say "QEMU in a guest, killed at any point of its life"
 	qemu_guest qemu-kill nvme kill
 }
+
+qemu_sizes() {
+	say "QEMU in a guest, with more and more memory"
+	VM_MEMORY=6G qemu_guest qemu-sizes nvme sizes
+}

@@ -55,7 +55,7 @@ machine_device() {
 		model=${1/virtionet/virtio-net-pci,disable-legacy=on,iommu_platform=on,ats=on}
 		printf '%s\n' -device "$port" \
 			-netdev "hubport,id=net$2,hubid=0" \
-			-device "$model,netdev=net$2,bus=port$2,romfile=,mac=52:54:00:00:00:0$2"
+			-device "$model,netdev=net$2,bus=port$2,romfile=,mac=52:54:00:00:00:$(printf %02x "$2")"
 		;;
 	*)
 		say "the machine has no device '$1'"

@@ -7,9 +7,9 @@ import select
 import time
 
 import outer
-from assign import check_disks
-from inner import MIB, Inner, vfio
-from outer import Failed
+from assign import READ, check_disks, same
+from inner import FREE_MEMORY, MIB, Inner, vfio
+from outer import Failed, crc
 
 USER = 1000
 KILLS = int(os.environ.get("QEMU_KILLS", "50"))
@@ -122,3 +122,32 @@ def kill(report):
     report.passed("kill: nothing stays charged, the device works")
     device.bind("").bind("vfio-pci")
     report.passed("kill: no file stays open, vfio-pci lets the device go")
+
+
+def whole_memory(inner, memory):
+    """DMA to and from the last MiB of an inner guest's memory."""
+    last = memory * MIB - MIB
+    if memory > 3072:
+        last += 1024 * MIB
+    inner.ask("read", 4, 0, MIB, last)
+    inner.ask("write", 4, READ // outer.SECTOR, MIB, last)
+    same("what went through the end of memory", inner.read_crc(4, READ, MIB, FREE_MEMORY),
+         crc(outer.disk_as_made(0, MIB)))
+
+
+def sizes(report):
+    """How long QEMU takes to be ready, and what it pins."""
+    before = outer.pinned_pages()
+    device = outer.assigned(outer.NVME)[0]
+    for backend in ("iommufd", "legacy"):
+        for memory in (1024, 2048, 4096):
+            with Inner([vfio(device, 4, backend)], memory=memory) as inner:
+                ready = inner.wait_ready()
+                pinned = (outer.pinned_pages() - before) * outer.PAGE // MIB
+                inner.ask("start", 4)
+                whole_memory(inner, memory)
+                begin = time.monotonic()
+                inner.quit()
+                report.passed(f"sizes: {memory} MiB with {backend}: ready after {ready:.1f} s, "
+                              f"{pinned} MiB pinned, gone in {time.monotonic() - begin:.1f} s")
+            outer.expect_pinned(before)

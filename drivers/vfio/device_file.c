@@ -21,6 +21,7 @@
 #include <linux/iommufd_device_memory.h>
 #include <linux/iommufd_report.h>
 #include <linux/kobject.h>
+#include <linux/lockdep.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pm_runtime.h>
@@ -288,7 +289,8 @@ static void vfio_fdinfo_show_binding(struct seq_file *m,
 	unsigned long pasid;
 	void *pt;
 
-	guard(mutex)(&vdev->dev_set->lock);
+	lockdep_assert_held(&vdev->dev_set->lock);
+
 	seq_printf(m, "vfio-device-opens: %u\n", vdev->open_count);
 	if (!df->iommufd)
 		return;
@@ -316,7 +318,13 @@ static void vfio_file_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "vfio-device-kind: %s\n", vfio_device_kind(vdev));
 	if (vfio_df_group(df))
 		seq_puts(m, "vfio-device-opened-by: group\n");
-	vfio_fdinfo_show_binding(m, df);
+	/* An attach may wait for a page of its caller's memory; a look does not. */
+	if (mutex_trylock(&vdev->dev_set->lock)) {
+		vfio_fdinfo_show_binding(m, df);
+		mutex_unlock(&vdev->dev_set->lock);
+	} else {
+		seq_puts(m, "vfio-device-opens: busy\n");
+	}
 	iommufd_log_show(&df->log, m);
 }
 #endif

@@ -7,9 +7,12 @@
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sprintf.h>
 #include <linux/string.h>
@@ -18,6 +21,7 @@
 
 #include "attachment.h"
 #include "cdev.h"
+#include "device_file.h"
 #include "device_open.h"
 #include "dma_logging.h"
 #include "migration.h"
@@ -503,6 +507,30 @@ static void registration_without_detach(struct kunit *test)
 	vfio_unregister_group_dev(&dt->fake->vdev);
 }
 
+static bool fdinfo_shows(struct kunit *test, const char *line)
+{
+	struct device_test *dt = test->priv;
+	char *text = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	struct seq_file m = { .buf = text, .size = PAGE_SIZE };
+	struct file file = { .private_data = dt->df };
+
+	KUNIT_ASSERT_NOT_NULL(test, text);
+	vfio_device_fops.show_fdinfo(&m, &file);
+	return strstr(text, line);
+}
+
+/* An attach that waits for user memory holds the lock. */
+static void fdinfo_does_not_wait(struct kunit *test)
+{
+	struct device_test *dt = test->priv;
+
+	if (!IS_ENABLED(CONFIG_PROC_FS))
+		kunit_skip(test, "there is no fdinfo");
+	KUNIT_EXPECT_TRUE(test, fdinfo_shows(test, "vfio-device-opens: 0\n"));
+	scoped_guard(mutex, &dt->fake->vdev.dev_set->lock)
+		KUNIT_EXPECT_TRUE(test, fdinfo_shows(test, "vfio-device-opens: busy\n"));
+}
+
 static int device_test_init(struct kunit *test)
 {
 	struct device_test *dt = kunit_kzalloc(test, sizeof(*dt), GFP_KERNEL);
@@ -550,6 +578,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(odd_ranges),
 	KUNIT_CASE(registration),
 	KUNIT_CASE(registration_without_detach),
+	KUNIT_CASE(fdinfo_does_not_wait),
 	{}
 };
 

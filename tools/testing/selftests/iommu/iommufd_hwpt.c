@@ -253,6 +253,15 @@ TEST_F(hwpt, never_automatic)
 }
 
 /* Two tables over one IOAS: pages are pinned once, reserved regions stay on a replace. */
+/* On ARM MSIs have pages in a table, which stay, as does their place, until it goes. */
+static bool has_msi_pages(const struct st_env *env)
+{
+	struct iommu_hw hw;
+
+	return !iommufd_hw_info(env->iommufd, env->dev.id, &hw) &&
+	       hw.type == IOMMU_HW_INFO_TYPE_ARM_SMMUV3;
+}
+
 TEST_F(hwpt, share_the_ioas)
 {
 	struct iommu_iova_range msi;
@@ -272,14 +281,20 @@ TEST_F(hwpt, share_the_ioas)
 	ASSERT_EQ(0, st_attach(self->env.dev.fd, two));
 	EXPECT_EQ(-EINVAL, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
 	ASSERT_EQ(0, st_detach(self->env.dev.fd));
-	ASSERT_EQ(0, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
-	EXPECT_EQ(-EADDRINUSE, st_attach(self->env.dev.fd, one));
-	ASSERT_EQ(0, st_unmap(self->fd, self->env.ioas, msi.start, st_page));
+	if (has_msi_pages(&self->env)) {
+		EXPECT_EQ(-EINVAL,
+			  st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
+	} else {
+		ASSERT_EQ(0, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
+		EXPECT_EQ(-EADDRINUSE, st_attach(self->env.dev.fd, one));
+		ASSERT_EQ(0, st_unmap(self->fd, self->env.ioas, msi.start, st_page));
+	}
 
 	EXPECT_EQ(0, iommufd_destroy(self->fd, one));
 	EXPECT_EQ(self->env.before.vm_pin + 1024, st_vm_pin());
 	EXPECT_EQ(0, iommufd_destroy(self->fd, two));
 	EXPECT_TRUE(st_counters_are(&self->env.before));
+	ASSERT_EQ(0, st_map_at(self->fd, self->env.ioas, memory, st_page, msi.start));
 }
 
 TEST_F(hwpt, failures_leave_nothing)

@@ -21,6 +21,7 @@
 #include "kselftest_harness.h"
 
 #define SECONDS	2
+#define FAR	(4096ull * ST_MIB)	/* no place for MSIs is behind it */
 
 FIXTURE(stress)
 {
@@ -322,7 +323,7 @@ static int map_a_lot(struct st_env *env, size_t size)
 	void *memory = st_memory(size);
 
 	madvise(memory, size, MADV_NOHUGEPAGE);
-	return st_map_at(env->iommufd, env->ioas, memory, size, ST_IOVA);
+	return st_map_at(env->iommufd, env->ioas, memory, size, FAR);
 }
 
 static int kill_after(pid_t pid, unsigned int ms)
@@ -398,8 +399,8 @@ static int child_leaves_everything(void *argument)
 
 	if (st_env_open_attached(&env, ST_NVME) || ioas_alloc(env.iommufd, &ioas))
 		return 1;
-	if (st_map_at(env.iommufd, env.ioas, st_memory(size), size, ST_IOVA) ||
-	    st_map_at(env.iommufd, ioas, st_memory(size), size, ST_IOVA))
+	if (st_map_at(env.iommufd, env.ioas, st_memory(size), size, FAR) ||
+	    st_map_at(env.iommufd, ioas, st_memory(size), size, FAR))
 		return 2;
 	return vfio_enable_dma(&env.dev) || vfio_map_bar(&env.dev, 0, &bar) ? 3 : 0;
 }

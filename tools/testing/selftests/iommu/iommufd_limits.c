@@ -20,8 +20,14 @@
 #define VTD_ECAP_SSTS		_BITULL(46)
 #define VTD_ECAP_FSTS		_BITULL(47)
 
+#define AMD_EFR_GT		_BITULL(4)
+#define AMD_EFR_GIOSUP		_BITULL(48)
+#define AMD_EFR2_GCR3TRPMODE	_BITULL(3)
+
 #define SMMU_IDR0_S2P		_BITUL(0)
 #define SMMU_IDR0_S1P		_BITUL(1)
+#define SMMU_IDR0_HTTU(idr0)	((idr0) >> 6 & 0x3)
+#define SMMU_IDR1_SSIDSIZE(idr1) ((idr1) >> 6 & 0x1f)
 #define SMMU_IDR3_FWB		_BITUL(8)
 
 FIXTURE(limits)
@@ -132,9 +138,12 @@ TEST_F(limits, nested_smmuv3)
 	if (self->hw.type != IOMMU_HW_INFO_TYPE_ARM_SMMUV3)
 		SKIP(return, "the device is not behind an SMMUv3");
 	memcpy(&info, self->hw.data.raw, sizeof(info));
-	TH_LOG("IDR0 %#x: stage 1 %d stage 2 %d; IDR3 %#x: forced write-back %d",
-	       info.idr[0], !!(info.idr[0] & SMMU_IDR0_S1P), !!(info.idr[0] & SMMU_IDR0_S2P),
-	       info.idr[3], !!(info.idr[3] & SMMU_IDR3_FWB));
+	TH_LOG("IDR0 %#x: stage 1 %d stage 2 %d, updates of flags %u", info.idr[0],
+	       !!(info.idr[0] & SMMU_IDR0_S1P), !!(info.idr[0] & SMMU_IDR0_S2P),
+	       SMMU_IDR0_HTTU(info.idr[0]));
+	TH_LOG("IDR1 %#x: bits of a PASID %u; IDR3 %#x: forced write-back %d", info.idr[1],
+	       SMMU_IDR1_SSIDSIZE(info.idr[1]), info.idr[3],
+	       !!(info.idr[3] & SMMU_IDR3_FWB));
 
 	rc = alloc(&self->env, IOMMU_HWPT_ALLOC_NEST_PARENT, &viommu.hwpt_id);
 	if ((info.idr[0] & both) != both) {
@@ -143,8 +152,29 @@ TEST_F(limits, nested_smmuv3)
 	}
 	ASSERT_EQ(0, rc);
 	rc = st_call(self->fd, IOMMU_VIOMMU_ALLOC, &viommu);
-	if (rc == -EOPNOTSUPP)
+	if (rc == -EOPNOTSUPP && !(info.idr[3] & SMMU_IDR3_FWB))
 		SKIP(return, "the firmware does not promise that DMA is always coherent");
+	EXPECT_EQ(0, rc);
+}
+
+TEST_F(limits, nested_amd)
+{
+	__u64 efr = self->hw.data.amd.efr, efr2 = self->hw.data.amd.efr2;
+	__u32 parent;
+	int rc;
+
+	if (self->hw.type != IOMMU_HW_INFO_TYPE_AMD)
+		SKIP(return, "the device is not behind an AMD IOMMU");
+	TH_LOG("EFR %#llx: guest tables %d, I/O %d; EFR2 %#llx: GCR3 of the guest %d",
+	       (unsigned long long)efr, !!(efr & AMD_EFR_GT), !!(efr & AMD_EFR_GIOSUP),
+	       (unsigned long long)efr2, !!(efr2 & AMD_EFR2_GCR3TRPMODE));
+
+	rc = alloc(&self->env, IOMMU_HWPT_ALLOC_NEST_PARENT, &parent);
+	if (!(efr & AMD_EFR_GT) || !(efr & AMD_EFR_GIOSUP) ||
+	    !(efr2 & AMD_EFR2_GCR3TRPMODE)) {
+		ASSERT_EQ(-EOPNOTSUPP, rc);
+		SKIP(return, "this AMD IOMMU has no nested translation");
+	}
 	EXPECT_EQ(0, rc);
 }
 

@@ -17,7 +17,7 @@ help:
 	@echo "  test-unit    only KUnit of the data structures, no guest"
 	@echo "  test-guest   only KUnit and the kselftests, in a guest"
 	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
-	@echo "  test-arch    kselftests behind other IOMMUs"
+	@echo "  test-arch    kselftests behind other IOMMUs, and on arm64"
 	@echo "  test-compile compile every driver that uses iommufd or VFIO"
 	@echo "  test-debug   the kselftests, ours and upstream's, under KASAN, kmemleak,"
 	@echo "               UBSAN and lockdep; is each of their reports seen?"

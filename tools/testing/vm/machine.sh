@@ -21,6 +21,16 @@ VM_SRIOV=max_ioqpairs=26,msix_qsize=32,sriov_max_vfs=4,sriov_vq_flexible=8,sriov
 # instructions are counted there is one CPU, and QEMU cannot set the x2APIC's
 # timer ("Bad icount read").
 VM_IOMMU=${VM_IOMMU:-intremap=on,eim=$([ -n "${VM_ICOUNT:-}" ] && echo off || echo on),caching-mode=off}
+# VM_IOMMU is not for them: the machine of an aarch64 guest, whose IOMMU is part of it.
+VM_VIRT=${VM_VIRT:-virt,gic-version=3,its=on,iommu=smmuv3}
+
+# What the kernel calls the first and the second serial line, without the number.
+machine_tty() {
+	case $VM_ARCH in
+	aarch64) echo ttyAMA ;;
+	*) echo ttyS ;;
+	esac
+}
 
 # device NAME SLOT DISK: QEMU's arguments for one device, a line each.
 machine_device() {
@@ -69,9 +79,9 @@ machine() {
 	local name slot=3
 	printf '%s\n' -nodefaults -no-user-config -display none -no-reboot \
 		-m "$VM_MEMORY"
-	case $VM_IOMMU in
-	none) ;;
-	amd-iommu* | virtio-iommu-pci*) printf '%s\n' -device "$VM_IOMMU" ;;
+	case $VM_ARCH,$VM_IOMMU in
+	aarch64,* | *,none) ;;
+	*,amd-iommu* | *,virtio-iommu-pci*) printf '%s\n' -device "$VM_IOMMU" ;;
 	*) printf '%s\n' -device "intel-iommu,$VM_IOMMU" ;;
 	esac
 	if [ -n "$VM_IMAGE" ]; then

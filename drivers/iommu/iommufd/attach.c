@@ -35,6 +35,18 @@ static struct iommufd_iopt *iopt_of(struct iommufd_hw_pagetable *hwpt)
 	return &iommufd_hwpt_last_stage(hwpt)->ioas->iopt;
 }
 
+/* The core does not ask a device without PASIDs, and would do nothing for it. */
+static int check_pasid_number(struct iommufd_device *idev, ioasid_t pasid)
+{
+	u32 npasids = idev->dev->iommu->max_pasids;
+
+	if (pasid < npasids)
+		return 0;
+	return iommufd_refuse(&idev->ictx->log, -EINVAL, WHY_NOT_SUPPORTED,
+			      "pasid %u is not one of the %u of %s", pasid, npasids,
+			      dev_name(idev->dev));
+}
+
 /*
  * As soon as one PASID of a device is used, all its page tables have to be of the format
  * that PASIDs need; the driver was told of that when they were allocated.
@@ -45,9 +57,13 @@ static int check_pasid(struct iommufd_device *idev, ioasid_t pasid,
 	struct xarray *attachments = &idev->igroup->attachments;
 	unsigned long other = IOMMU_NO_PASID;
 	const struct iommufd_attach *attach;
+	int rc;
 
 	lockdep_assert_held(&idev->igroup->lock);
 	if (pasid != IOMMU_NO_PASID) {
+		rc = check_pasid_number(idev, pasid);
+		if (rc)
+			return rc;
 		attach = xa_load(attachments, IOMMU_NO_PASID);
 		if (attach && !attach->hwpt->pasid_compat)
 			return iommufd_refuse(&idev->ictx->log, -EINVAL,

@@ -221,10 +221,18 @@ static int begin(struct iommufd_device *idev, ioasid_t pasid,
 	return rc;
 }
 
+/* Not xa_empty(): an insert that finds no memory may leave a node without an entry. */
+static bool has_devices(struct iommufd_attach *attach)
+{
+	unsigned long id = 0;
+
+	return xa_find(&attach->devices, &id, ULONG_MAX, XA_PRESENT);
+}
+
 static int add_device(struct iommufd_device *idev, ioasid_t pasid,
 		      struct iommufd_attach *attach)
 {
-	bool first = xa_empty(&attach->devices);
+	bool first = !has_devices(attach);
 	int rc;
 
 	lockdep_assert_held(&idev->igroup->lock);
@@ -276,7 +284,7 @@ int iommufd_attach_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 			return PTR_ERR(attach);
 	}
 	rc = add_device(idev, pasid, attach);
-	if (rc && xa_empty(&attach->devices))
+	if (rc && !has_devices(attach))
 		attach_free(igroup, pasid, attach);
 	return rc;
 }

@@ -35,7 +35,11 @@ static struct iommufd_group *group_new(struct iommufd_ctx *ictx)
 
 static void group_free(struct iommufd_group *igroup)
 {
-	WARN_ON(!xa_empty(&igroup->attachments));
+	unsigned long pasid = 0;
+
+	/* An attach that found no memory may have left nodes without an entry. */
+	WARN_ON(xa_find(&igroup->attachments, &pasid, ULONG_MAX, XA_PRESENT));
+	xa_destroy(&igroup->attachments);
 	iommu_group_put(igroup->group);
 	mutex_destroy(&igroup->lock);
 	kfree(igroup);

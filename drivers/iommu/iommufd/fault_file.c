@@ -115,8 +115,11 @@ static void give_back(struct iommufd_fault *fault, u32 cookie)
 
 	guard(mutex)(&fault->lock);
 	group = xa_erase(&fault->told, cookie);
-	if (group)
-		list_add(&group->node, &fault->waiting);
+	if (!group)
+		return;
+	list_add(&group->node, &fault->waiting);
+	/* Who polled meanwhile saw none. */
+	wake_up_interruptible(&fault->wait);
 }
 
 static ssize_t fault_read(struct file *file, char __user *to, size_t size,

@@ -82,13 +82,13 @@ static struct iommufd_vevent *take_event(struct iommufd_veventq *veventq,
 static void give_back(struct iommufd_veventq *veventq, struct iommufd_vevent *event)
 {
 	guard(spinlock)(&veventq->lock);
-	if (event == &veventq->lost) {
-		if (list_empty(&veventq->events))
-			list_add(&event->item, &veventq->events);
+	if (event != &veventq->lost)
+		veventq->num_events++;
+	else if (!list_empty(&veventq->events))
 		return;
-	}
 	list_add(&event->item, &veventq->events);
-	veventq->num_events++;
+	/* Who polled meanwhile saw none. */
+	wake_up_interruptible(&veventq->wait);
 }
 
 static int copy_event(char __user *to, const struct iommufd_vevent_header *header,

@@ -35,12 +35,6 @@
 void domain_dirty_begin(struct domain_dirty *dd)
 {
 	iommu_iotlb_gather_init(&dd->gather);
-	/*
-	 * Drivers set this while they unmap, and some take zero for nothing to
-	 * flush.  The generic page table keeps something else there.
-	 */
-	if (!dd->domain->is_iommupt)
-		dd->gather.pgsize = 1UL << __ffs(dd->domain->pgsize_bitmap);
 }
 
 static int read_pages(struct domain_dirty *dd, const struct iova_span *span,
@@ -160,5 +154,14 @@ int domain_dirty_read(struct domain_dirty *dd, struct iommufd_area *area,
  */
 void domain_dirty_end(struct domain_dirty *dd)
 {
-	iommu_iotlb_sync(dd->domain, &dd->gather);
+	if (!dd->gather.end)
+		return;
+	/*
+	 * A gather tells other drivers one page size, which they may take for the
+	 * level of all leaves (SMMUv3's TTL); pages of several sizes were cleared.
+	 */
+	if (dd->domain->is_iommupt)
+		iommu_iotlb_sync(dd->domain, &dd->gather);
+	else
+		iommu_flush_iotlb_all(dd->domain);
 }

@@ -171,6 +171,9 @@ static int visit_domain(struct iopt_dirty_walk *walk, struct iommufd_area *area,
 	struct domain_walk *dw = container_of(walk, struct domain_walk, walk);
 
 	dw->dirty.bitmap = walk->bitmap;
+	/* The option may have changed since the last stretch, but not under the lock. */
+	dw->dirty.max_piece = domain_max_piece(dw->dirty.domain,
+					       walk->iopt->huge_pages);
 	return domain_dirty_read(&dw->dirty, area, part);
 }
 
@@ -185,7 +188,6 @@ static struct domain_walk domain_walk(struct iommufd_iopt *iopt,
 		},
 		.dirty = {
 			.domain = domain,
-			.max_piece = domain_max_piece(domain, iopt->huge_pages),
 			.log = iopt->log,
 		},
 	};

@@ -69,6 +69,19 @@ static bool list_fill(struct iommufd_ctx *ictx, struct ioas_list *list,
 	return fits;
 }
 
+/*
+ * An IOAS that IOMMU_DESTROY took the ID of may still be pinned by a call that found it
+ * before, and comes back if that call keeps it.
+ */
+static int check_complete(struct iommufd_ctx *ictx, struct ioas_list *list)
+{
+	if (list->n == atomic_read(&ictx->nioases))
+		return 0;
+	list_put(list);
+	return iommufd_refuse(&ictx->log, -EBUSY, WHY_IN_PROGRESS,
+			      "an ioas is just being destroyed");
+}
+
 static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
 {
 	unsigned int room;
@@ -81,7 +94,7 @@ static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
 		if (!list->ioas)
 			return -ENOMEM;
 		if (list_fill(ictx, list, room))
-			return 0;
+			return check_complete(ictx, list);
 		/* None was made, but a DESTROY gave up and one is back. */
 		list_put(list);
 	}
@@ -131,7 +144,7 @@ static int change_payer(struct iommufd_ctx *ictx, struct iommufd_payer *payer)
  * Waits for mappings that are being made.
  *
  * Return: 0, also for a file without mappings; -EOPNOTSUPP; -EINVAL a mapping shows
- * memory of a process; -ENOMEM the caller's limit.  Nothing has changed on failure.
+ * memory of a process; -EBUSY an IOAS is being destroyed; -ENOMEM the caller's limit.  Nothing has changed on failure.
  */
 int iommufd_call_ioas_change_process(struct iommufd_ucmd *ucmd)
 {

@@ -7,6 +7,7 @@
 #ifndef __IOMMUFD_CTX_H
 #define __IOMMUFD_CTX_H
 
+#include <linux/atomic.h>
 #include <linux/iommufd_report.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
@@ -31,6 +32,8 @@ struct inode;
  * @accounts: who pays for pinned memory
  * @creation_lock: read: an IOAS appears or goes; write: CHANGE_PROCESS, which must see
  *		   all of them
+ * @nioases: how many have appeared and not gone, with an ID or without; changes under
+ *	     @creation_lock
  * @groups_lock: protects @groups and the last reference of each group
  * @groups: &struct iommufd_group by iommu_group ID
  * @mt_mmap: &struct iommufd_mmap_area by file offset; see mmap_area.h
@@ -48,6 +51,7 @@ struct iommufd_ctx {
 	struct iommufd_log log;
 	struct iommufd_accounts accounts;
 	struct rw_semaphore creation_lock;
+	atomic_t nioases;
 	struct mutex groups_lock; /* protects groups */
 	struct xarray groups;
 	struct maple_tree mt_mmap;

@@ -37,8 +37,11 @@ static void ioas_destroy(struct iommufd_object *obj)
 	struct iommufd_ioas *ioas = ioas_of(obj);
 	unsigned long unmapped;
 
-	scoped_guard(rwsem_read, &ioas->ictx->creation_lock)
+	scoped_guard(rwsem_read, &ioas->ictx->creation_lock) {
 		WARN_ON(iopt_unmap_all(&ioas->iopt, &unmapped));
+		if (ioas->published)
+			atomic_dec(&ioas->ictx->nioases);
+	}
 	WARN_ON(!list_empty(&ioas->hwpts));
 	iopt_destroy(&ioas->iopt);
 	mutex_destroy(&ioas->mutex);
@@ -83,6 +86,8 @@ void iommufd_ioas_publish(struct iommufd_ioas *ioas)
 	struct iommufd_ctx *ictx = ioas->ictx;
 
 	guard(rwsem_read)(&ictx->creation_lock);
+	ioas->published = true;
+	atomic_inc(&ictx->nioases);
 	iommufd_object_finalize(&ictx->objects, &ioas->obj);
 }
 

@@ -25,6 +25,7 @@ struct iommu_iova_range;
  * @hwpts: &struct iommufd_hwpt_paging, in the order they were made
  * @track_dirty: automatic HWPTs get dirty bits where the IOMMU has them; fixed before
  *		 the IOAS is published
+ * @published: counted in &iommufd_ctx.nioases
  * @small_for_type1: VFIO_SET_IOMMU has turned large pages off, and the program has not
  *		     said since what it wants; see container_type.c
  */
@@ -35,6 +36,7 @@ struct iommufd_ioas {
 	struct mutex mutex; /* list of HWPTs */
 	struct list_head hwpts;
 	bool track_dirty;
+	bool published;
 	bool small_for_type1;
 };
 

@@ -1211,6 +1211,7 @@ struct iommu_vdevice_alloc {
  * - EOPNOTSUPP: @__reserved is not 0.
  * - EINVAL: a mapping made by address with IOMMU_IOAS_MAP; its memory cannot
  *   change hands.
+ * - EBUSY: another thread is just destroying an IOAS.
  * - ENOMEM: the caller's RLIMIT_MEMLOCK is too low.
  */
 struct iommu_ioas_change_process {

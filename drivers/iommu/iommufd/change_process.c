@@ -144,7 +144,8 @@ static int change_payer(struct iommufd_ctx *ictx, struct iommufd_payer *payer)
  * Waits for mappings that are being made.
  *
  * Return: 0, also for a file without mappings; -EOPNOTSUPP; -EINVAL a mapping shows
- * memory of a process; -EBUSY an IOAS is being destroyed; -ENOMEM the caller's limit.  Nothing has changed on failure.
+ * memory of a process; -EBUSY an IOAS is being destroyed; -ENOMEM the caller's limit.
+ * Nothing has changed on failure.
  */
 int iommufd_call_ioas_change_process(struct iommufd_ucmd *ucmd)
 {

@@ -29,6 +29,7 @@
 #include "hwpt.h"
 #include "igroup.h"
 #include "ioas.h"
+#include "lib/xa_entries.h"
 
 static struct iommufd_iopt *iopt_of(struct iommufd_hw_pagetable *hwpt)
 {
@@ -221,18 +222,10 @@ static int begin(struct iommufd_device *idev, ioasid_t pasid,
 	return rc;
 }
 
-/* Not xa_empty(): an insert that finds no memory may leave a node without an entry. */
-static bool has_devices(struct iommufd_attach *attach)
-{
-	unsigned long id = 0;
-
-	return xa_find(&attach->devices, &id, ULONG_MAX, XA_PRESENT);
-}
-
 static int add_device(struct iommufd_device *idev, ioasid_t pasid,
 		      struct iommufd_attach *attach)
 {
-	bool first = !has_devices(attach);
+	bool first = !xa_has_entries(&attach->devices);
 	int rc;
 
 	lockdep_assert_held(&idev->igroup->lock);
@@ -284,7 +277,7 @@ int iommufd_attach_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 			return PTR_ERR(attach);
 	}
 	rc = add_device(idev, pasid, attach);
-	if (rc && !has_devices(attach))
+	if (rc && !xa_has_entries(&attach->devices))
 		attach_free(igroup, pasid, attach);
 	return rc;
 }

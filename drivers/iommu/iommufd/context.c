@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "ctx.h"
+#include "lib/xa_entries.h"
 #include "sw_msi.h"
 
 /**
@@ -64,14 +65,12 @@ int iommufd_ctx_create(struct file *file,
 int iommufd_ctx_release(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ictx = file->private_data;
-	unsigned long group = 0;
 
 	iommufd_objects_destroy_all(&ictx->objects);
 	iommufd_sw_msi_free_maps(ictx);
 	WARN_ON(!mtree_empty(&ictx->mt_mmap));
 	mtree_destroy(&ictx->mt_mmap);
-	/* A bind that found no memory may have left nodes without an entry. */
-	WARN_ON(xa_find(&ictx->groups, &group, ULONG_MAX, XA_PRESENT));
+	WARN_ON(xa_has_entries(&ictx->groups));
 	xa_destroy(&ictx->groups);
 	iommufd_accounts_destroy(&ictx->accounts);
 	kfree(ictx);

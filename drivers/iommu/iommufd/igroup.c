@@ -16,6 +16,7 @@
 
 #include "ctx.h"
 #include "igroup.h"
+#include "lib/xa_entries.h"
 #include "pgtable/iopt.h"
 #include "test_hooks.h"
 
@@ -35,10 +36,7 @@ static struct iommufd_group *group_new(struct iommufd_ctx *ictx)
 
 static void group_free(struct iommufd_group *igroup)
 {
-	unsigned long pasid = 0;
-
-	/* An attach that found no memory may have left nodes without an entry. */
-	WARN_ON(xa_find(&igroup->attachments, &pasid, ULONG_MAX, XA_PRESENT));
+	WARN_ON(xa_has_entries(&igroup->attachments));
 	xa_destroy(&igroup->attachments);
 	iommu_group_put(igroup->group);
 	mutex_destroy(&igroup->lock);

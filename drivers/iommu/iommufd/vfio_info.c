@@ -18,6 +18,7 @@
 #include "container.h"
 #include "hwpt.h"
 #include "ioas.h"
+#include "lib/xa_entries.h"
 #include "vfio_compat.h"
 
 /*
@@ -58,7 +59,7 @@ static bool container_can_update_vaddr(struct iommufd_ctx *ictx)
 	if (READ_ONCE(ictx->container.kind) != CONTAINER_EMPTY &&
 	    !READ_ONCE(ictx->container.type))
 		return false;
-	return xa_empty(&ioas->iopt.accesses);
+	return !xa_has_entries(&ioas->iopt.accesses);
 }
 
 /**

@@ -8,6 +8,7 @@
  */
 #include <linux/iommufd_report.h>
 
+#include "../lib/xa_entries.h"
 #include "iopt_private.h"
 
 /**
@@ -35,14 +36,6 @@ void iopt_init(struct iommufd_iopt *iopt, struct iommufd_log *log)
 	iopt->log = log;
 }
 
-/* Not xa_empty(): a store that finds no memory may leave a node without an entry. */
-static bool has_entries(struct xarray *xa)
-{
-	unsigned long index = 0;
-
-	return xa_find(xa, &index, ULONG_MAX, XA_PRESENT);
-}
-
 /**
  * iopt_destroy - free what is left of a table without areas, domains and accesses
  * @iopt: the table
@@ -56,8 +49,8 @@ void iopt_destroy(struct iommufd_iopt *iopt)
 	WARN_ON(iopt_set_allowed(iopt, NULL, 0));
 	WARN_ON(iopt->nareas);
 	WARN_ON(!list_empty(&iopt->domains));
-	WARN_ON(has_entries(&iopt->accesses));
-	WARN_ON(has_entries(&iopt->written));
+	WARN_ON(xa_has_entries(&iopt->accesses));
+	WARN_ON(xa_has_entries(&iopt->written));
 	xa_destroy(&iopt->accesses);
 	xa_destroy(&iopt->written);
 }

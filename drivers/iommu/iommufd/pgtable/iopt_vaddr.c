@@ -26,6 +26,7 @@
 #include <linux/err.h>
 #include <linux/iommufd_report.h>
 
+#include "../lib/xa_entries.h"
 #include "../memory/backing.h"
 #include "iopt_private.h"
 #include "iopt_vaddr.h"
@@ -58,7 +59,7 @@ static int invalidate_locked(struct iommufd_iopt *iopt,
 	int rc;
 
 	lockdep_assert_held_write(&iopt->space_lock);
-	if (!xa_empty(&iopt->accesses))
+	if (xa_has_entries(&iopt->accesses))
 		return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
 				      "drivers of emulated devices use the memory by its address");
 	iopt_for_each_area_in(area, iopt, span) {

@@ -26,19 +26,6 @@ struct ioas_list {
 	unsigned int n;
 };
 
-static unsigned int count_ioases(struct iommufd_ctx *ictx)
-{
-	struct iommufd_object *obj;
-	unsigned long id;
-	unsigned int n = 0;
-
-	xa_lock(&ictx->objects.table);
-	xa_for_each(&ictx->objects.table, id, obj)
-		n += obj->type == IOMMUFD_OBJ_IOAS;
-	xa_unlock(&ictx->objects.table);
-	return n;
-}
-
 static void list_put(struct ioas_list *list)
 {
 	while (list->n)
@@ -46,58 +33,38 @@ static void list_put(struct ioas_list *list)
 	kvfree(list->ioas);
 }
 
-/* Fill @list; false if @room is too small, then the caller puts what it has. */
-static bool list_fill(struct iommufd_ctx *ictx, struct ioas_list *list,
-		      unsigned int room)
+static void list_fill(struct iommufd_ctx *ictx, struct ioas_list *list)
 {
 	struct iommufd_object *obj;
-	bool fits = true;
 	unsigned long id;
 
 	xa_lock(&ictx->objects.table);
-	xa_for_each(&ictx->objects.table, id, obj) {
-		if (obj->type != IOMMUFD_OBJ_IOAS)
-			continue;
-		fits = list->n < room;
-		if (!fits)
-			break;
-		if (iommufd_object_tryget(obj))
+	xa_for_each(&ictx->objects.table, id, obj)
+		if (obj->type == IOMMUFD_OBJ_IOAS && iommufd_object_tryget(obj))
 			list->ioas[list->n++] =
 				container_of(obj, struct iommufd_ioas, obj);
-	}
 	xa_unlock(&ictx->objects.table);
-	return fits;
 }
 
 /*
  * An IOAS that IOMMU_DESTROY took the ID of may still be pinned by a call that found it
  * before, and comes back if that call keeps it.
  */
-static int check_complete(struct iommufd_ctx *ictx, struct ioas_list *list)
+static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
 {
-	if (list->n == atomic_read(&ictx->nioases))
+	unsigned int all = atomic_read(&ictx->nioases);
+
+	lockdep_assert_held_write(&ictx->creation_lock);
+	list->n = 0;
+	list->ioas = kvmalloc_objs(*list->ioas, all, GFP_KERNEL_ACCOUNT);
+	if (!list->ioas)
+		return -ENOMEM;
+	list_fill(ictx, list);
+	if (list->n == all)
 		return 0;
 	list_put(list);
 	return iommufd_refuse(&ictx->log, -EBUSY, WHY_IN_PROGRESS,
 			      "an ioas is just being destroyed");
-}
-
-static int list_get(struct iommufd_ctx *ictx, struct ioas_list *list)
-{
-	unsigned int room;
-
-	lockdep_assert_held_write(&ictx->creation_lock);
-	for (;;) {
-		room = count_ioases(ictx);
-		list->n = 0;
-		list->ioas = kvmalloc_objs(*list->ioas, room, GFP_KERNEL_ACCOUNT);
-		if (!list->ioas)
-			return -ENOMEM;
-		if (list_fill(ictx, list, room))
-			return check_complete(ictx, list);
-		/* None was made, but a DESTROY gave up and one is back. */
-		list_put(list);
-	}
 }
 
 static int move_all(struct ioas_list *list, struct iommufd_payer *payer)

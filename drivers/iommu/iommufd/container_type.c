@@ -141,22 +141,20 @@ void iommufd_container_restore_pages(struct iommufd_ioas *ioas)
 
 static int set_mapping(struct iommufd_ctx *ictx, unsigned long type)
 {
-	bool small_pages;
 	int rc;
 
 	struct iommufd_ioas *ioas __free(ioas_put) =
 		iommufd_container_get_chosen(ictx);
 	if (!ioas)
 		return iommufd_container_refuse(ictx);
-	small_pages = wants_small_pages(ictx, ioas, type);
-	if (small_pages) {
+	if (wants_small_pages(ictx, ioas, type)) {
 		rc = iopt_set_huge_pages(&ioas->iopt, false);
 		if (rc)
 			return rc;
 		WRITE_ONCE(ioas->small_for_type1, true);
 	}
 	rc = attach_all(ictx);
-	if (rc && small_pages)
+	if (rc)
 		iommufd_container_restore_pages(ioas);
 	return rc;
 }

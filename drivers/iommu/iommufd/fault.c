@@ -82,8 +82,9 @@ struct iommufd_fault *iommufd_fault_get(struct iommufd_ctx *ictx, u32 id)
  *
  * The IOMMU core calls this for domains that deliver their faults to user space.
  *
- * Context: process context, in general a threaded interrupt handler of the IOMMU driver,
- * which waits for this before it ends the attachment.  Takes the queue's lock.
+ * Context: process context, in general a threaded interrupt handler of the IOMMU driver.
+ * The core holds nothing that keeps the attachment: it is up to the driver to wait for
+ * its handler when it ends one.  Takes the queue's lock.
  * Return: 0.
  */
 int iommufd_fault_iopf_handler(struct iopf_group *group)

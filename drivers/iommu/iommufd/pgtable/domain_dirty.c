@@ -30,7 +30,7 @@
 
 /**
  * domain_dirty_begin - begin to look at dirty bits
- * @dd: everything but @gather is set
+ * @dd: @domain and @log are set; the rest, but @gather, before each read
  */
 void domain_dirty_begin(struct domain_dirty *dd)
 {

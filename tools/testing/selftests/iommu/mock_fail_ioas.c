@@ -239,16 +239,21 @@ static int have_dirty_table(struct st_world *w)
 }
 
 /* A call that fails may have told of pages: together both have told of all of them. */
+static int all_told(int rc, __u64 *bitmap)
+{
+	if (rc)
+		return rc;
+	rc = *bitmap == (1ull << PAGES) - 1 ? 0 : -EIO;
+	*bitmap = 0;
+	return rc;
+}
+
 static int get_dirty(struct st_world *w)
 {
 	static __u64 bitmap;
-	int rc = st_mock_dirty(w->fd, w->table, 0, ST_IOVA, ST_MAPPED, st_page, &bitmap);
 
-	if (rc)
-		return rc;
-	rc = bitmap == (1ull << PAGES) - 1 ? 0 : -EIO;
-	bitmap = 0;
-	return rc;
+	return all_told(st_mock_dirty(w->fd, w->table, 0, ST_IOVA, ST_MAPPED, st_page, &bitmap),
+			&bitmap);
 }
 
 static int is_clean(struct st_world *w)
@@ -342,13 +347,9 @@ static int have_record(struct st_world *w)
 static int record_get(struct st_world *w)
 {
 	static __u64 bitmap;
-	int rc = st_dma_dirty_get(w->fd, ST_IOVA, ST_MAPPED, &bitmap, sizeof(bitmap));
 
-	if (rc)
-		return rc;
-	rc = bitmap == (1ull << PAGES) - 1 ? 0 : -EIO;
-	bitmap = 0;
-	return rc;
+	return all_told(st_dma_dirty_get(w->fd, ST_IOVA, ST_MAPPED, &bitmap, sizeof(bitmap)),
+			&bitmap);
 }
 
 static int record_is_clean(struct st_world *w)

@@ -241,6 +241,20 @@ TEST_F(mock, replace_refused_by_the_driver)
 	EXPECT_EQ(0, st_mock_replace(self->fd, &self->dev, dirty));
 }
 
+/* The core would say 0 and do nothing. */
+TEST_F(mock, pasid_of_a_device_without)
+{
+	struct st_mock plain;
+	__u32 table;
+
+	ASSERT_EQ(0, st_mock_hwpt(self->fd, &self->dev, self->env.ioas,
+				  IOMMU_HWPT_ALLOC_PASID, &table));
+	ASSERT_EQ(0, st_mock_add(self->fd, self->env.ioas, 0, &plain));
+	ASSERT_EQ(0, st_mock_replace(self->fd, &plain, table));
+	EXPECT_EQ(-EINVAL, st_mock_pasid_attach(self->fd, &plain, PASID, table));
+	EXPECT_EQ(-EINVAL, st_mock_pasid_attach(self->fd, &plain, 1, table));
+}
+
 TEST_F(mock, pasid_needs_its_tables)
 {
 	__u32 plain, table;

@@ -25,6 +25,7 @@ help:
 	@echo "  shell-clients a guest with QEMU, DPDK and devices for them"
 	@echo "  bench        what mapping costs, in the guest's instructions"
 	@echo "  bench-profile  what one CASE of it executes, by function"
+	@echo "  bench-page   measure all of Documentation/driver-api/iommufd-costs.rst anew"
 	@echo "  shell        a guest to play in, with the demo on board"
 	@echo "  kernel       build the kernel of CONFIG (default: x86)"
 	@echo "  kernel-path  print where that kernel is, nothing else (make -s)"
@@ -40,6 +41,7 @@ help:
 	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
 	@echo "  COMPILE='NAME...' make test-compile: only these of configs/all-*"
 	@echo "  CASES='CASE...' make bench: names or patterns such as 'place-*'"
+	@echo "  FRESH=1         make bench: count again what is kept from before"
 	@echo "  IOMMU=NAME      make bench: intel, amd or virtio"
 	@echo "  AGAINST=bzImage make bench: measure this kernel as well"
 	@echo "  CASE=NAME       make bench-profile: which case"
@@ -57,6 +59,9 @@ bench:
 
 bench-profile:
 	@CONFIG="$(CONFIG)" scripts/bench-profile
+
+bench-page:
+	@CONFIG="$(CONFIG)" scripts/bench-page
 
 test:
 	@CONFIG="$(CONFIG)" scripts/test
@@ -102,4 +107,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile shell test test-unit test-guest test-clients shell-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile bench-page shell test test-unit test-guest test-clients shell-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean

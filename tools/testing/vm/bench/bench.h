@@ -85,7 +85,9 @@ struct bench {
 	const struct bench_backend *backend;
 	size_t mib;			/* for the cases of large memory */
 	unsigned int repeats;
+	bool median;			/* of the repeats, not the least */
 	bool count_submissions;		/* instead of time */
+	bool list;			/* the cases, and run none */
 	char bdf[PCI_BDF_SIZE];
 	void *queues;			/* memory of the controller's queues */
 	struct vfio_device dev;

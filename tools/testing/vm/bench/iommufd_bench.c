@@ -8,8 +8,8 @@
  *
  *   result  CASE  COST  UNIT  NS  UNITS
  *
- * NS are nanoseconds for one UNIT (bytes, where COST is "bytes"), the least of
- * the repetitions, and UNITS how many were measured; "-" and 0 where this
+ * NS are nanoseconds for one UNIT (bytes, where COST is "bytes"), the least or
+ * the median of the repetitions, and UNITS how many were measured; "-" and 0 where this
  * backend has no such call. Time is CLOCK_MONOTONIC, which makes sense in a
  * guest whose clock counts instructions (scripts/bench), and shows nothing but
  * noise elsewhere.
@@ -29,6 +29,8 @@
 #include "bench.h"
 #include "say.h"
 
+#define REPEATS_MAX	100u
+
 static const char usage[] =
 "Usage: iommufd_bench [OPTION...] [CASE...]\n"
 "Measures the cost of mapping memory for the first NVMe controller.\n"
@@ -36,14 +38,17 @@ static const char usage[] =
 "  --backend B    iommufd (default) or container\n"
 "  --mib N        size of the large mappings (default: 1024, a power of 2)\n"
 "  --repeats N    take the least of N runs of each case (default: 2)\n"
+"  --median       take the median of them\n"
 "  --submissions  count submissions to the IOMMU instead of time\n"
-"  --list         print the names of the cases\n"
-"  CASE           a pattern such as 'place-*' (default: all but scale-* and threads-*)\n";
+"  --list         print the names of these cases and do nothing else\n"
+"  CASE           a pattern such as 'place-*'\n"
+"                 (default: all but scale-*, threads-* and parallel-*)\n";
 
 static const struct option options[] = {
 	{ "backend", required_argument, NULL, 'b' },
 	{ "mib", required_argument, NULL, 'm' },
 	{ "repeats", required_argument, NULL, 'r' },
+	{ "median", no_argument, NULL, 'M' },
 	{ "submissions", no_argument, NULL, 's' },
 	{ "list", no_argument, NULL, 'l' },
 	{ 0 },
@@ -57,14 +62,6 @@ static unsigned long number(const char *text)
 	if (!value || *end)
 		fail("'%s' is no number that makes sense here", text);
 	return value;
-}
-
-static void list_cases(void)
-{
-	const struct bench_case *self;
-
-	for (self = bench_cases; self->name; self++)
-		puts(self->name);
 }
 
 static void set_backend(struct bench *bench, const char *name)
@@ -93,14 +90,19 @@ static void set_option(struct bench *bench, int id)
 		return;
 	case 'r':
 		bench->repeats = number(optarg);
+		if (bench->repeats > REPEATS_MAX)
+			fail("more than %u runs are too many", REPEATS_MAX);
+		return;
+	case 'M':
+		bench->median = true;
 		return;
 	case 's':
 		bench->count_submissions = true;
 		bench->repeats = 1;
 		return;
 	case 'l':
-		list_cases();
-		exit(EXIT_SUCCESS);
+		bench->list = true;
+		return;
 	default:
 		fputs(usage, stderr);
 		exit(2);
@@ -116,6 +118,17 @@ static bool is_wanted(const struct bench_case *self, char **patterns)
 			return true;
 	}
 	return false;
+}
+
+static int list_cases(char **patterns)
+{
+	const struct bench_case *self;
+
+	for (self = bench_cases; self->name; self++) {
+		if (is_wanted(self, patterns))
+			puts(self->name);
+	}
+	return EXIT_SUCCESS;
 }
 
 static bool is_possible(const struct bench *bench, const struct bench_case *self)
@@ -149,23 +162,35 @@ static void print_cost(const struct bench *bench, const struct bench_case *self,
 	fflush(stdout);
 }
 
+/* Runs of a case, the cheapest first; those that could not be done come last. */
+static void sort_in(const struct bench *bench, struct bench_cost *costs, unsigned int count,
+		    struct bench_cost cost)
+{
+	unsigned int at = count;
+
+	while (at && cost.operations &&
+	       (!costs[at - 1].operations || each(bench, &cost) < each(bench, &costs[at - 1]))) {
+		costs[at] = costs[at - 1];
+		at--;
+	}
+	costs[at] = cost;
+}
+
 static void run_case(struct bench *bench, const struct bench_case *self)
 {
-	struct bench_cost least[BENCH_COSTS] = { 0 };
-	unsigned int run, i;
+	static struct bench_cost sorted[BENCH_COSTS][REPEATS_MAX];
+	unsigned int run, i, shown = bench->median ? bench->repeats / 2 : 0;
 
+	memset(sorted, 0, sizeof(sorted));
 	for (run = 0; run < bench->repeats && is_possible(bench, self); run++) {
 		struct bench_cost cost[BENCH_COSTS] = { 0 };
 
 		self->run(bench, self, cost);
-		for (i = 0; i < BENCH_COSTS && self->costs[i]; i++) {
-			if (!run || (cost[i].operations &&
-				     each(bench, &cost[i]) < each(bench, &least[i])))
-				least[i] = cost[i];
-		}
+		for (i = 0; i < BENCH_COSTS && self->costs[i]; i++)
+			sort_in(bench, sorted[i], run, cost[i]);
 	}
 	for (i = 0; i < BENCH_COSTS && self->costs[i]; i++)
-		print_cost(bench, self, self->costs[i], &least[i]);
+		print_cost(bench, self, self->costs[i], &sorted[i][shown]);
 }
 
 int main(int argc, char **argv)
@@ -177,6 +202,8 @@ int main(int argc, char **argv)
 
 	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1)
 		set_option(&bench, id);
+	if (bench.list)
+		return list_cases(argv + optind);
 
 	if (bench.count_submissions && !bench_clock_count_submissions()) {
 		puts("# this IOMMU's driver does not tell its submissions");
@@ -191,7 +218,7 @@ int main(int argc, char **argv)
 	}
 	bench_rig_stop(&bench);
 	if (!any) {
-		list_cases();
+		list_cases((char *[]) { "*", NULL });
 		fail("no case has such a name, but these are there");
 	}
 	return EXIT_SUCCESS;

@@ -7,6 +7,7 @@ of it a line "server", its name and the IOMMU's mode. ABOUT is a text that says
 how they were made. Writes OUT.txt, OUT.csv and OUT.svg.
 """
 import csv
+import fnmatch
 import sys
 
 import chart
@@ -41,16 +42,24 @@ AIMS = {
     ("small-20k", "unmap"): 1900,
     ("unmap-all-10k", "unmap"): 450,
 }
-# Among areas a place shall be found for not much more than among none.
-PLACEMENT_AIM = 1.3
+# What it shall cost at most as a multiple of what another case costs.
+RELATIVE_AIMS = {
+    "place-*": ("place-0", 1.3),
+    "scale-4k-*": ("scale-4k-128m", 1.05),
+    "scale-thp-*": ("scale-thp-128m", 1.05),
+    "scale-hugetlb-*": ("scale-hugetlb-128m", 1.05),
+    "scale-areas-*": ("scale-areas-1k", 1.3),
+    "threads-2-in-one": ("threads-2-in-two", 1.1),
+}
 
 
-def aim_of(table, key):
-    case, cost, _ = key
-    alone = table.rows.get(("place-0", "map", "call"), {}).get("ours")
-    if case.startswith("place-") and case != "place-0" and alone:
-        return PLACEMENT_AIM * alone
-    return AIMS.get((case, cost))
+def aim_of(table, key, mode):
+    case, cost, unit = key
+    for pattern, (other, times) in RELATIVE_AIMS.items():
+        measured = table.rows.get((other, cost, unit), {}).get("ours")
+        if case != other and measured and fnmatch.fnmatch(case, pattern):
+            return times * measured
+    return None if mode else AIMS.get((case, cost))
 
 
 class Table:
@@ -107,9 +116,9 @@ def number(value):
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
-def aim_words(table, key, row):
+def aim_words(table, key, row, mode):
     """The aim, marked if it is missed."""
-    aim = aim_of(table, key)
+    aim = aim_of(table, key, mode)
     if aim is None or "ours" not in row:
         return number(aim)
     return number(aim) + ("!" if row["ours"] > aim else " ")
@@ -118,14 +127,14 @@ def aim_words(table, key, row):
 def lines_of(table, mode):
     """The table as lists of words, its head first."""
     servers = table.servers()
-    aims = [] if mode else ["aim "]
+    aims = ["aim "] if mode in ("", "wall") else []
     judged = [server for server in RIVALS
               if any(ratio(row, server) is not None for row in table.rows.values())]
     yield (["case", "cost", "per"] + servers + aims +
            ["ratio" if server == "ours" else f"ratio {server}" for server in judged])
     for key, row in table.rows.items():
         yield (list(key) + [number(row.get(server)) for server in servers] +
-               [aim_words(table, key, row) for _ in aims] +
+               [aim_words(table, key, row, mode) for _ in aims] +
                [number(ratio(row, server)) for server in judged])
 
 
@@ -163,6 +172,12 @@ def write_text(out, about, tables):
         file.write("ratio      how many times cheaper than the cheaper of upstream's two\n")
 
 
+def measure_of(mode, cost):
+    if cost == "bytes":
+        return "bytes"
+    return {"": "instructions", "wall": "nanoseconds"}.get(mode, f"submissions, {mode}")
+
+
 def write_csv(out, tables):
     with open(out + ".csv", "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -171,10 +186,8 @@ def write_csv(out, tables):
         writer.writerow(["measure", "case", "cost", "per"] + servers)
         for mode, table in tables.items():
             for key, row in table.rows.items():
-                measure = "instructions" if not mode else f"submissions, {mode}"
-                if key[1] == "bytes":
-                    measure = "bytes"
-                writer.writerow([measure, *key] + [row.get(server, "") for server in servers])
+                writer.writerow([measure_of(mode, key[1]), *key] +
+                                [row.get(server, "") for server in servers])
 
 
 def main():

@@ -19,6 +19,7 @@ help:
 	@echo "  test-clients QEMU, DPDK and upstream's own tests of VFIO, in guests"
 	@echo "  test-arch    kselftests behind other IOMMUs, and on arm64"
 	@echo "  test-compile compile every driver that uses iommufd or VFIO"
+	@echo "  test-modular load and unload iommufd and VFIO as modules, in a guest"
 	@echo "  test-debug   the kselftests, ours and upstream's, under KASAN, kmemleak,"
 	@echo "               UBSAN and lockdep; is each of their reports seen?"
 	@echo "  coverage     what the tests reach of our files, line by line"
@@ -81,6 +82,9 @@ test-arch:
 test-compile:
 	@scripts/test compile
 
+test-modular:
+	@scripts/test modular
+
 test-debug:
 	@CONFIG=debug scripts/test provoke guest noiommu nointremap upstream
 
@@ -107,4 +111,4 @@ check:
 clean:
 	rm -rf build
 
-.PHONY: help run bench bench-profile bench-page shell test test-unit test-guest test-clients shell-clients test-arch test-compile test-debug coverage kernel kernel-path tree check clean
+.PHONY: help run bench bench-profile bench-page shell test test-unit test-guest test-clients shell-clients test-arch test-compile test-modular test-debug coverage kernel kernel-path tree check clean

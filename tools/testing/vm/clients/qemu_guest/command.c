@@ -157,6 +157,13 @@ static bool loaded(const u64 *n)
 	return true;
 }
 
+static bool flush(const u64 *n)
+{
+	(void)n;
+	asm volatile("wbinvd" : : : "memory");
+	return true;
+}
+
 static bool interrupted(const u64 *n)
 {
 	console_hex(interrupts[n[0] % SLOTS]);
@@ -179,6 +186,7 @@ static const struct command commands[] = {
 	{ "load", 2, load },
 	{ "loaded", 1, loaded },
 	{ "interrupts", 1, interrupted },
+	{ "flush", 0, flush },
 };
 
 /* The answer's values come before its verdict is known: it ends the line. */

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Devices are assigned and work: what was read and written is compared."""
-import os
 import time
 
 import outer
@@ -62,14 +61,6 @@ def iommufd(report):
 
 def legacy(report):
     disk(report, "legacy")
-
-
-def kvm(report):
-    """The kernel is built without KVM's own IOAPIC."""
-    if not os.path.exists("/dev/kvm"):
-        report.skipped("kvm: this machine has none in the guest")
-        return
-    disk(report, "iommufd", accel="kvm,kernel-irqchip=split")
 
 
 class Edu:

@@ -37,7 +37,10 @@ class Lines:
                 raise Failed(f"{self.what} is silent for {patience} s")
             if not select.select([self.ours], [], [], min(left, 1))[0]:
                 continue
-            data = self.ours.recv(65536)
+            try:
+                data = self.ours.recv(65536)
+            except ConnectionResetError:
+                data = b""
             if not data:
                 raise Failed(f"{self.what} is closed: {self.alive()}")
             self.rest += data

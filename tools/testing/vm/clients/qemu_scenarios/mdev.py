@@ -4,13 +4,14 @@ import os
 import uuid
 
 import outer
-from assign import no_complaints
-from inner import Inner
-from outer import Failed
+from assign import no_complaints, same
+from inner import FREE_MEMORY, MIB, Inner
+from outer import Failed, crc
 
 TYPE = "/sys/devices/virtual/mtty/mtty/mdev_supported_types/mtty-1"
 DATA, LINE_STATUS, FIFO_CONTROL, LINE_CONTROL = 0, 5, 2, 3
 TEXT = b"a byte out is a byte in"
+BITMAP = "vfio_container_query_dirty_bitmap"
 
 
 class Mtty:
@@ -86,26 +87,60 @@ def migrated(source, target, where):
     return status
 
 
-def migrate(report):
-    """What the serial port holds in the source is read in the target."""
-    os.system("ip link set lo up")
-    options = {"enable-migration": "on"}
+def bitmaps(inner):
+    """What QEMU was told when it asked the container for dirty pages, as it traced it."""
+    return [dict(word.split("=") for word in line.split() if "=" in word)
+            for line in inner.log().splitlines() if line.startswith(BITMAP)]
+
+
+def check_target(target, text):
+    """Its memory and the serial port are the source's."""
+    same("the target's memory", target.value("crc", FREE_MEMORY, MIB),
+         crc(outer.counting_words(MIB, 7)))
+    base = target.value("config", 4, 0x10) & ~3
+    if receive(target, base, len(text)) != text:
+        raise Failed("the serial port of the target holds something else")
+    send(target, base, text)
+    if receive(target, base, len(text)) != text:
+        raise Failed("the serial port of the target does not work")
+
+
+def moved(report, one, two):
+    """Migrate from the first device to the second: what the source asked the container for."""
     text = TEXT[:12]
-    with Mtty() as one, Mtty() as two, Inner([one.given(**options)]) as source:
+    with Inner([one], extra=["-trace", BITMAP]) as source:
         source.wait_ready()
+        source.ask("fill", FREE_MEMORY, MIB, 7)
         send(source, port(source), text)
-        where = "tcp:127.0.0.1:4444"
-        with Inner([two.given(**options)], extra=["-incoming", "defer"]) as target:
-            status = migrated(source, target, where)
+        with Inner([two], extra=["-incoming", "defer"]) as target:
+            status = migrated(source, target, "tcp:127.0.0.1:4444")
             source.quit()
-            base = target.value("config", 4, 0x10) & ~3
-            if receive(target, base, len(text)) != text:
-                raise Failed("the serial port of the target holds something else")
-            send(target, base, text)
-            if receive(target, base, len(text)) != text:
-                raise Failed("the serial port of the target does not work")
-            report.note(f"down for {status['downtime']} ms, "
-                        f"{status['ram']['transferred'] >> 10} KiB, "
+            check_target(target, text)
+            ram = status["ram"]
+            report.note(f"down for {status['downtime']} ms, {ram['transferred'] >> 10} KiB, "
+                        f"{ram['normal']} pages and {ram['duplicate']} that are zero, "
                         f"{status.get('vfio', {}).get('transferred', 0)} bytes of the device")
             target.quit()
-    report.passed("migrate: what the mdev held in the source is read in the target")
+        return bitmaps(source)
+
+
+def between_mttys(report, backend):
+    os.system("ip link set lo up")
+    with Mtty() as one, Mtty() as two:
+        asked = moved(report, one.given(backend, **{"enable-migration": "on"}),
+                      two.given(backend, **{"enable-migration": "on"}))
+    report.passed(f"migrate ({backend}): memory and what the mdev held are read in the target")
+    return asked
+
+
+def migrate(report):
+    between_mttys(report, "iommufd")
+
+
+def migrate_legacy(report):
+    """mtty reaches no memory, so no page is dirty but by the processor."""
+    asked = between_mttys(report, "legacy")
+    dirty = sum(int(bitmap["dirty_pages"]) for bitmap in asked)
+    if not asked or dirty:
+        raise Failed(f"{len(asked)} dirty bitmaps, {dirty} pages: {asked[:3]}")
+    report.passed(f"migrate (legacy): the container gave {len(asked)} bitmaps, no page is dirty")

@@ -9,7 +9,7 @@ PAGE = 4096
 SECTOR = 512
 NVME, EDU, IVSHMEM, E1000E = "1b36:0010", "1234:11e8", "1af4:1110", "8086:10d3"
 FIRST_LINE = 100000000000000
-PATIENCE = 300
+PATIENCE = 300 * int(os.environ.get("QEMU_SLOW", "1"))
 
 
 class Failed(Exception):

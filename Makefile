@@ -8,7 +8,7 @@ SHELL := /bin/bash
 CONFIG ?=
 export KSRC KERNEL QEMU VM_SLOW TEST JOBS DEMO_ARGS DEMO_MIB CASES CASE BACKEND \
 	IOMMU SERVERS AGAINST BENCH_MIB BENCH_GUESTS BENCH_REPEATS \
-	FRESH TOP COMPILE
+	FRESH TOP COMPILE LANES PARTS
 
 help:
 	@echo "Targets:"
@@ -40,6 +40,8 @@ help:
 	@echo "  KSRC=DIR        lay the overlay over this 7.3.y tree, not Debian's"
 	@echo "  QEMU=PROGRAM    another qemu-system-x86_64"
 	@echo "  TEST=NAME       make test-guest: one kselftest program (a pattern)"
+	@echo "  LANES=N         make test-clients: so many guests at once"
+	@echo "  PARTS='NAME...' make test-clients: only these, such as 'qemu dpdk'"
 	@echo "  COMPILE='NAME...' make test-compile: only these of configs/all-*"
 	@echo "  CASES='CASE...' make bench: names or patterns such as 'place-*'"
 	@echo "  FRESH=1         make bench: count again what is kept from before"

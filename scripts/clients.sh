@@ -5,12 +5,17 @@
 
 CLIENTS=$ROOT/tools/testing/vm/clients
 
+# ready COMMAND...: unless all is made for all the clients already.
+ready() {
+	[ -n "${CLIENTS_READY:-}" ] || "$@"
+}
+
 # client_guest NAME JOB [DIR...]: a guest for a client on the test kernel.
 client_guest() {
 	local name=$1 job=$2 config=${CONFIG:-test} status=0 begin=$SECONDS
 	shift 2
-	[ -n "${KERNEL:-}" ] || "$ROOT/scripts/kernel" "$config"
-	"$ROOT/scripts/deps" guest
+	[ -n "${KERNEL:-}" ] || ready "$ROOT/scripts/kernel" "$config"
+	ready "$ROOT/scripts/deps" guest
 	VM_APPEND="kunit.enable=0 ${VM_APPEND:-}" \
 		VM_KERNEL=${KERNEL:-$("$ROOT/scripts/kernel" --path "$config")} \
 		"$ROOT/tools/testing/vm/run" "$name" "$CLIENTS/$job" "$@" |
@@ -80,7 +85,7 @@ dpdk_noiommu() {
 vfio_selftests() {
 	local files=$BUILD/vm/vfio-selftests-files
 	say "upstream's selftests of VFIO in a guest"
-	"$ROOT/scripts/programs" vfio_selftests
+	ready "$ROOT/scripts/programs" vfio_selftests
 	rm -rf "$files"
 	mkdir -p "$files/vfio"
 	cp "$BUILD"/programs/vfio/vfio_*_test "$files/vfio/"
@@ -92,7 +97,7 @@ vfio_selftests() {
 
 # stage_qemu DIR: what the guest needs beside the image's QEMU.
 stage_qemu() {
-	"$ROOT/scripts/programs" qemu_guest
+	ready "$ROOT/scripts/programs" qemu_guest
 	rm -rf "$1"
 	mkdir -p "$1"
 	cp -r "$CLIENTS/qemu_scenarios" "$1/qemu"
@@ -100,7 +105,7 @@ stage_qemu() {
 }
 
 # qemu_guest NAME DEVICES SCENARIO...: QEMU in the guest, which assigns the
-# devices to a guest of its own.  Only our kernel says why it refuses.
+# devices to a guest of its own.  A kernel that was given need not be ours.
 qemu_guest() {
 	local name=$1 devices=$2 files=$BUILD/vm/$1-files image
 	shift 2
@@ -109,7 +114,8 @@ qemu_guest() {
 	VM_IMAGE=$image VM_DEVICES=$devices VM_DISK=$("$ROOT/scripts/disk") \
 		VM_TIMEOUT=${VM_TIMEOUT:-1500} VM_SILENCE=${VM_SILENCE:-600} \
 		VM_ENV="QEMU_SCENARIOS=${SCENARIOS:-$*}
-QEMU_REASONS=${QEMU_REASONS:-$([ -n "${KERNEL:-}" ] && echo 0 || echo 1)}
+QEMU_OURS=$([ -n "${KERNEL:-}" ] && echo 0 || echo 1)
+QEMU_SLOW=$VM_SLOW
 QEMU_KILLS=${QEMU_KILLS:-50}" \
 		client_guest "$name" qemu "$files"
 }
@@ -123,7 +129,15 @@ qemu() {
 qemu_more() {
 	say "QEMU in a guest: files of a parent, peers, hotplug, mdev, migration"
 	qemu_guest qemu-more "nvme nvme nvme edupair ivshmem" fds p2p p2p_legacy \
-		unplug unplug_legacy together_legacy mtty migrate kvm surprise
+		unplug unplug_legacy together_legacy mtty migrate migrate_legacy kvm surprise
+}
+
+# KVM emulates the inner guest's cache flushes only if the IOMMU cannot make all DMA
+# coherent; this one can, that of the other parts cannot.
+qemu_snoop() {
+	say "QEMU in a guest, whose IOMMU makes DMA coherent"
+	VM_IOMMU=intremap=on,eim=on,snoop-control=on \
+		qemu_guest qemu-snoop nvme kvm
 }
 
 qemu_kill() {
@@ -134,4 +148,68 @@ qemu_kill() {
 qemu_sizes() {
 	say "QEMU in a guest, with more and more memory"
 	VM_MEMORY=6G qemu_guest qemu-sizes nvme sizes
+}
+
+# Those that take longest come first.
+CLIENT_PARTS=(qemu_kill vfio_selftests qemu_more qemu qemu_sizes qemu_snoop
+	dpdk dpdk_igb dpdk_virtio dpdk_trixie dpdk_noiommu)
+
+# How many guests run at once: each keeps one processor busy and may grow to 6 GiB.
+client_lanes() {
+	local lanes room
+	lanes=$(nproc)
+	room=$(awk '/^MemAvailable:/ { print int($2 / 6291456) }' /proc/meminfo)
+	((lanes <= room)) || lanes=$room
+	echo $((lanes < 1 ? 1 : lanes))
+}
+
+# What two parts at once would build both, each waiting for the other.
+prepare_clients() {
+	[ -n "${KERNEL:-}" ] || "$ROOT/scripts/kernel" "${CONFIG:-test}"
+	"$ROOT/scripts/deps" guest
+	"$ROOT/scripts/image" clients >/dev/null
+	"$ROOT/scripts/image" trixie >/dev/null
+	"$ROOT/scripts/programs" vfio_selftests
+	"$ROOT/scripts/programs" qemu_guest
+	"$ROOT/scripts/disk" >/dev/null
+	CLIENTS_READY=1
+}
+
+# client_part PART: run it in a process of its own; what it found is in a file.
+client_part() {
+	RESULTS=()
+	"$1"
+	printf '%s\n' "${RESULTS[@]}" >"$BUILD/vm/$1.results"
+}
+
+# A part that left no results did not come to its end.
+collect_clients() {
+	local part results
+	for part; do
+		mapfile -t results < <(cat "$BUILD/vm/$part.results" 2>/dev/null)
+		RESULTS+=("${results[@]}")
+		((${#results[@]} > 0)) || verdict "$part-part" 1 "$part came to its end"
+	done
+}
+
+# Each part is a process group of its own, for an interrupt to reach its guest.
+clients() {
+	local part parts lanes begin=$SECONDS
+	read -ra parts <<<"${PARTS:-${CLIENT_PARTS[*]}}"
+	lanes=${LANES:-$(client_lanes)}
+	prepare_clients
+	say "the clients, $lanes at once; made ready in $((SECONDS - begin)) s"
+	set -m
+	trap 'kill -TERM $(jobs -p | sed s/^/-/); exit 130' INT TERM
+	for part in "${parts[@]}"; do
+		rm -f "$BUILD/vm/$part.results"
+		(($(jobs -pr | wc -l) < lanes)) || wait -n || true
+		client_part "$part" </dev/null &
+	done
+	wait
+	trap - INT TERM
+	set +m
+	CLIENTS_READY=
+	collect_clients "${parts[@]}"
+	say "the clients took $((SECONDS - begin)) s"
 }

@@ -34,7 +34,7 @@
 }
 
 #define USAGE(_name, _memory) {						\
-	.name = _name, .costs = { "bytes" }, .unit = "page",		\
+	.name = _name, .costs = { "bytes" }, .unit = "GiB",		\
 	.run = run_memory_large, .memory = _memory,			\
 }
 

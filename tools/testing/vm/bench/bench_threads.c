@@ -87,6 +87,9 @@ void run_threads(struct bench *bench, const struct bench_case *self, struct benc
 	__u32 ioas = bench->ioas, hwpt = 0;
 
 	bench_memory_get(&memory, self->memory, HUGE_PAGE);
+	bench_map(bench, memory.va, PAGE, LARGE_IOVA);
+	bench_must_see(bench, memory.va, LARGE_IOVA);
+	bench_unmap(bench, LARGE_IOVA, PAGE);
 	if (self->areas > 1)
 		ioas = second_ioas(bench, &hwpt);
 	for (i = 0; i < count; i++)

@@ -20,6 +20,8 @@
 #include "bench.h"
 #include "say.h"
 
+#define GIB	(1024 * MIB)
+
 /*
  * The kernel's own memory in bytes: what it allocated in small pieces and in
  * virtually contiguous ones. Page tables of the IOMMU are not in it, for they
@@ -103,7 +105,7 @@ void run_memory_small(struct bench *bench, const struct bench_case *self,
  * run_memory_large() - Count what the kernel needs for a large mapping
  * @bench: the rig
  * @self: the case
- * @cost: filled in: bytes for a page
+ * @cost: filled in: bytes for a GiB
  */
 void run_memory_large(struct bench *bench, const struct bench_case *self,
 		      struct bench_cost *cost)
@@ -116,7 +118,8 @@ void run_memory_large(struct bench *bench, const struct bench_case *self,
 	settle();
 	before = kernel_memory();
 	bench_map(bench, memory.va, size, LARGE_IOVA);
-	count(&cost[0], before, size / PAGE);
+	count(&cost[0], before, 1);
+	cost[0].amount = cost[0].amount * GIB / size;
 
 	bench_must_see(bench, memory.va, LARGE_IOVA);
 	bench_unmap(bench, LARGE_IOVA, size);

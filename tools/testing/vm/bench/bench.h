@@ -154,11 +154,15 @@ extern const struct bench_case bench_cases[];	/* ends with an empty name */
 typedef void bench_run(struct bench *bench, const struct bench_case *self,
 		       struct bench_cost *cost);
 
-/* bench_access.c, bench_large.c, bench_second.c, bench_small.c, bench_threads.c, bench_usage.c */
+/*
+ * bench_access.c, bench_large.c, bench_parallel.c, bench_second.c, bench_small.c,
+ * bench_threads.c, bench_usage.c
+ */
 bench_run run_large, run_close;
 bench_run run_copy, run_second_attach, run_two_domains;
 bench_run run_pairs, run_small, run_unmap_all, run_placement, run_pairs_among;
 bench_run run_threads;
+bench_run run_parallel;
 bench_run run_memory_small, run_memory_large, run_dirty;
 bench_run run_access_pin, run_access_rw;
 

@@ -58,6 +58,12 @@
 	.on_demand = true,						\
 }
 
+#define PARALLEL(_name, _memory, _busy) {				\
+	.name = _name, .costs = { "alone", "together" }, .unit = "page",	\
+	.run = run_parallel, .needs = NEEDS_IOMMUFD, .memory = _memory,	\
+	.areas = _busy, .on_demand = true,				\
+}
+
 const struct bench_case bench_cases[] = {
 	{
 		.name = "memory-area", .costs = { "bytes" }, .unit = "area",
@@ -131,5 +137,9 @@ const struct bench_case bench_cases[] = {
 	THREADS("threads-1", 0),
 	THREADS("threads-2-in-one", 1),
 	THREADS("threads-2-in-two", 2),
+	PARALLEL("parallel-4k", MEMORY_NEW_4K, false),
+	PARALLEL("parallel-4k-busy", MEMORY_NEW_4K, true),
+	PARALLEL("parallel-thp", MEMORY_NEW_THP, false),
+	PARALLEL("parallel-thp-busy", MEMORY_NEW_THP, true),
 	{ 0 },
 };

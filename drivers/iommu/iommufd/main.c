@@ -26,6 +26,7 @@
 #include "hwpt.h"
 #include "ioas.h"
 #include "iommufd_test.h"
+#include "lib/page_words.h"
 #include "memory/backing.h"
 #include "mmap_area.h"
 #include "test_hooks.h"
@@ -284,9 +285,27 @@ static int __init register_nodes(void)
 	return rc;
 }
 
+static void caches_exit(void)
+{
+	iommufd_backing_user_exit();
+	page_words_cache_exit();
+}
+
+static int __init caches_init(void)
+{
+	int rc = page_words_cache_init();
+
+	if (rc)
+		return rc;
+	rc = iommufd_backing_user_init();
+	if (rc)
+		page_words_cache_exit();
+	return rc;
+}
+
 static int __init iommufd_init(void)
 {
-	int rc = iommufd_backing_user_init();
+	int rc = caches_init();
 
 	if (rc)
 		return rc;
@@ -297,7 +316,7 @@ static int __init iommufd_init(void)
 			return 0;
 		iommufd_test_exit();
 	}
-	iommufd_backing_user_exit();
+	caches_exit();
 	return rc;
 }
 module_init(iommufd_init);
@@ -308,7 +327,7 @@ static void __exit iommufd_exit(void)
 		misc_deregister(&vfio_node);
 	misc_deregister(&iommufd_node);
 	iommufd_test_exit();
-	iommufd_backing_user_exit();
+	caches_exit();
 }
 module_exit(iommufd_exit);
 

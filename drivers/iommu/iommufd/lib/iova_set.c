@@ -173,9 +173,19 @@ struct iova_node *iova_set_first_in(const struct iova_set *set,
  */
 struct iova_node *iova_set_find(const struct iova_set *set, unsigned long iova)
 {
-	struct iova_span span = { .first = iova, .last = iova };
+	struct rb_node *rb = set->tree.rb_node;
 
-	return iova_set_first_in(set, &span);
+	while (rb) {
+		struct iova_node *at = to_node(rb);
+
+		if (iova < at->span.first)
+			rb = rb->rb_left;
+		else if (iova > at->span.last)
+			rb = rb->rb_right;
+		else
+			return at;
+	}
+	return NULL;
 }
 
 /**

@@ -63,6 +63,9 @@ static inline unsigned long pfn_runs_single_pfn(const struct pfn_runs *runs)
 	return runs->inline_run >> PFN_RUN_LENGTH_BITS;
 }
 
+/* The page frame of a page, which exists. */
+unsigned long pfn_runs_pfn(const struct pfn_runs *runs, unsigned long index);
+
 static inline void pfn_runs_init(struct pfn_runs *runs)
 {
 	*runs = (struct pfn_runs){};

@@ -40,7 +40,16 @@ struct pfn_place pfn_runs_find(const struct pfn_runs *runs, unsigned long index)
 
 	if (!high)
 		return at;
-	/* The last chunk that begins at or before @index is in [low, high). */
+	/*
+	 * The last chunk that begins at or before @index is in [low, high).  Where all runs
+	 * are alike it is the first one that is looked at.
+	 */
+	mid = min(index / (runs->npages / high + 1), high - 1);
+	if (high > 1 && chunk_at(runs, mid)->first <= index) {
+		low = mid;
+		if (high - low > 1 && chunk_at(runs, low + 1)->first > index)
+			high = low + 1;
+	}
 	while (high - low > 1) {
 		mid = low + (high - low) / 2;
 		if (chunk_at(runs, mid)->first <= index)
@@ -55,6 +64,23 @@ struct pfn_place pfn_runs_find(const struct pfn_runs *runs, unsigned long index)
 		      high < runs->nchunks ? chunk_at(runs, high)->first :
 					     runs->npages, &at);
 	return at;
+}
+
+/**
+ * pfn_runs_pfn - the page frame of a page
+ * @runs: the runs
+ * @index: the page, which exists
+ *
+ * Return: the page frame number.
+ */
+unsigned long pfn_runs_pfn(const struct pfn_runs *runs, unsigned long index)
+{
+	struct pfn_place place = pfn_runs_find(runs, index);
+	u64 run = runs->inline_run;
+
+	if (runs->nchunks)
+		run = chunk_at(runs, place.chunk)->run[place.slot];
+	return run_pfn(run) + place.offset;
 }
 
 static void enter_chunk(struct pfn_runs_iter *it)

@@ -10,7 +10,8 @@
  * Users take a *use* of a range of pages by iommufd_backing_pin() and give the
  * same range back by iommufd_backing_unpin(), which never fails and allocates
  * nothing.  A backing that is used whole, the usual case, keeps its runs itself; the
- * first use of a part turns the pinned pages into segments (segments.h).
+ * first use of a part turns the pinned pages into segments (segments.h), and uses of single
+ * pages stand in a table (singles.h).
  *
  * Order of danger: charge -> pin is one step here; the caller maps into IOMMUs
  * after iommufd_backing_pin() has returned and has flushed the IOTLB before it
@@ -25,7 +26,6 @@
 #define __IOMMUFD_MEMORY_BACKING_H
 
 #include <linux/mutex.h>
-#include <linux/rbtree_types.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
 #include "../lib/pfn_runs.h"
@@ -34,6 +34,7 @@ struct device;
 struct iommufd_accounts;
 struct iommufd_backing;
 struct iommufd_log;
+struct iommufd_parts;
 struct iommufd_payer;
 struct iommufd_segment;
 struct page;
@@ -53,7 +54,8 @@ struct page;
  * @unpin: optional: give back all pages in @runs and empty it, @dirty when they may
  *	   have been written; iommufd_unpin_runs() when there is none
  * @copy: optional: copy without pinning, see iommufd_backing_rw().  False when it did
- *	  not do everything; pages are pinned for it then.  No lock is held
+ *	  not do everything, or shall not: the backing is not writable, the flags ask for
+ *	  the slow path.  Pages are pinned for it then.  No lock is held
  * @release: drop what the origin holds (file reference); optional
  */
 struct iommufd_backing_ops {
@@ -74,17 +76,17 @@ struct iommufd_backing_ops {
 /**
  * struct iommufd_backing - a shareable array of pages
  * @refs: areas and calls that hold it
- * @whole_uses: uses of the whole, while not @in_segments
+ * @whole_uses: uses of the whole, while not @in_parts
  * @npages: length
  * @ops: by origin
  * @payer: who pays; changed only by CHANGE_PROCESS, and only if @ops->movable; NULL
  *	   for device memory, which is free
- * @lock: protects @whole_uses, @whole_runs, @segments, @in_segments, @payer
- * @whole_runs: all pages if @whole_uses, empty if not; while not @in_segments
- * @segments: pinned pages, while @in_segments
+ * @lock: protects @whole_uses, @whole_runs, @parts, @in_parts, @payer
+ * @whole_runs: all pages if @whole_uses, empty if not; while not @in_parts
+ * @parts: what is used, while @in_parts
  * @uva: first byte of the first page in the mapper's address space
  * @pgoff: first page in the file, if @ops->by_offset
- * @in_segments: a part is or was used alone
+ * @in_parts: a part is or was used alone
  * @writable: pages are pinned for writing; mappings may be writable.  Constant
  * @has_room: IOMMUFD_BACKING_ROOM bytes behind this are for the first area.  Constant
  */
@@ -97,13 +99,13 @@ struct iommufd_backing {
 	struct mutex lock; /* what is pinned */
 	union {
 		struct pfn_runs whole_runs;
-		struct rb_root segments;
+		struct iommufd_parts *parts;
 	};
 	union {
 		unsigned long uva;
 		unsigned long pgoff;
 	};
-	bool in_segments;
+	bool in_parts;
 	bool writable;
 	bool has_room;
 };
@@ -183,10 +185,19 @@ void iommufd_backing_put(struct iommufd_backing *backing);
  * Take one use of @npages pages from @first.  Pages that are not pinned yet are
  * charged and pinned now.  0, or a negative errno with the reason noted and nothing
  * changed: -ENOMEM (limit, memory), -EFAULT (no such memory, not writable, the
- * process is gone), -EINTR (killed), -EINVAL, -EOVERFLOW (too many uses).
+ * process is gone), -EINTR (killed), -EINVAL, -EOVERFLOW (too many uses).  @pages: filled with the pages.
  */
-int iommufd_backing_pin(struct iommufd_backing *backing, unsigned long first,
-			unsigned long npages, struct iommufd_log *log);
+int iommufd_backing_pin_pages(struct iommufd_backing *backing,
+			      unsigned long first, unsigned long npages,
+			      struct page **pages, struct iommufd_log *log);
+
+static inline int iommufd_backing_pin(struct iommufd_backing *backing,
+				      unsigned long first, unsigned long npages,
+				      struct iommufd_log *log)
+{
+	return iommufd_backing_pin_pages(backing, first, npages, NULL, log);
+}
+
 /* Give exactly the same range back.  Cannot fail; pages without a use are unpinned. */
 void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
 			   unsigned long npages);
@@ -201,12 +212,6 @@ int iommufd_backing_pin_for(struct iommufd_backing *backing,
 void iommufd_backing_unpin_for(struct iommufd_backing *backing,
 			       unsigned long first, unsigned long npages,
 			       const struct iommufd_backing *other);
-/*
- * Turn one use of a range that has @at inside into two, of the parts below and from
- * @at (area split): call it once for each use that is split.  -ENOMEM, nothing changed.
- */
-int iommufd_backing_split(struct iommufd_backing *backing, unsigned long at);
-
 /**
  * struct iommufd_backing_walk - a walk over pinned pages
  * @it: its run is the current piece
@@ -241,11 +246,6 @@ static inline bool iommufd_backing_walk_next(struct iommufd_backing_walk *walk)
 						      npages);                 \
 	     __more; __more = iommufd_backing_walk_next(walk))
 
-/* Fill @out with the pages of a range on which the caller holds a use. */
-void iommufd_backing_fill_pages(struct iommufd_backing *backing,
-				unsigned long first, unsigned long npages,
-				struct page **out);
-
 /*
  * The first stretch of pages from *@first to @end that have more than @uses uses; *@first
  * is moved to it.  Number of pages, 0 when there is none.  &iommufd_backing.lock held.
@@ -261,15 +261,27 @@ bool iommufd_backing_is_same(struct iommufd_backing *backing,
 /* Has the running process mapped files there, shared, where the backing takes its pages? */
 bool iommufd_backing_is_shared_file(const struct iommufd_backing *backing);
 
+/* iommufd_backing_rw() when the origin cannot do it on its own. */
+int iommufd_backing_rw_pages(struct iommufd_backing *backing, unsigned long offset,
+			     void *data, unsigned long length, unsigned int flags,
+			     struct iommufd_log *log);
+
 /*
  * Copy @length bytes between @data and the backing from byte @offset (of its first
  * page).  @flags: IOMMUFD_ACCESS_RW_* of <linux/iommufd.h>.  Pins for the time of the copy
  * only, or uses what is pinned.  -EPERM writing to a read-only backing, -EFAULT,
  * -ENOMEM, -EINTR.
  */
-int iommufd_backing_rw(struct iommufd_backing *backing, unsigned long offset,
-		       void *data, unsigned long length, unsigned int flags,
-		       struct iommufd_log *log);
+static inline int iommufd_backing_rw(struct iommufd_backing *backing,
+				     unsigned long offset, void *data,
+				     unsigned long length, unsigned int flags,
+				     struct iommufd_log *log)
+{
+	if (backing->ops->copy &&
+	    backing->ops->copy(backing, offset, data, length, flags))
+		return 0;
+	return iommufd_backing_rw_pages(backing, offset, data, length, flags, log);
+}
 
 /*
  * CHANGE_PROCESS, for each backing in turn, with every way to reach them locked out:

@@ -14,7 +14,9 @@
 
 #include "memlock.h"
 #include "origin.h"
+#include "parts.h"
 #include "segments.h"
+#include "singles.h"
 
 #define NPAGES 61UL
 #define MAX_USES 24
@@ -130,15 +132,19 @@ static s64 pinned_vm(const struct iommufd_payer *payer)
 	return atomic64_read(&payer->mm->pinned_vm);
 }
 
-static bool model_has(const struct backing_test *bt, unsigned long page)
+static unsigned int model_uses(const struct backing_test *bt, unsigned long page)
 {
-	unsigned int i;
+	unsigned int i, n = 0;
 
 	for (i = 0; i < bt->nuses; i++)
-		if (page >= bt->uses[i].first &&
-		    page - bt->uses[i].first < bt->uses[i].npages)
-			return true;
-	return false;
+		n += page >= bt->uses[i].first &&
+		     page - bt->uses[i].first < bt->uses[i].npages;
+	return n;
+}
+
+static bool model_has(const struct backing_test *bt, unsigned long page)
+{
+	return model_uses(bt, page);
 }
 
 static unsigned int count_segments(struct iommufd_backing *backing)
@@ -146,7 +152,7 @@ static unsigned int count_segments(struct iommufd_backing *backing)
 	struct iommufd_segment *segment;
 	unsigned int n = 0;
 
-	for (segment = segments_find(&backing->segments, 0); segment;
+	for (segment = segments_find(&backing->parts->segments, 0); segment;
 	     segment = segments_next(segment))
 		n++;
 	return n;
@@ -171,8 +177,8 @@ static void check_pins(struct backing_test *bt)
 	guard(mutex)(&backing->lock);
 	KUNIT_ASSERT_EQ(bt->test, npinned, iommufd_backing_npinned(backing));
 	if (!bt->nuses)
-		KUNIT_ASSERT_FALSE(bt->test, backing->in_segments);
-	if (backing->in_segments)
+		KUNIT_ASSERT_FALSE(bt->test, backing->in_parts);
+	if (backing->in_parts)
 		KUNIT_ASSERT_LE(bt->test, count_segments(backing),
 				2 * bt->nuses + 1);
 }
@@ -193,6 +199,29 @@ static void check_walk(struct backing_test *bt, const struct use *use)
 			KUNIT_ASSERT_EQ(bt->test, pfn_of(page++),
 					walk.it.run.pfn + i);
 	KUNIT_ASSERT_EQ(bt->test, use->first + use->npages, page);
+}
+
+/* Pages with more than some uses are found, and no others. */
+static void check_shared(struct backing_test *bt, unsigned int uses)
+{
+	struct iommufd_backing *backing = backing_of(bt);
+	unsigned long first = 0, end = 0, page, npages;
+
+	guard(mutex)(&backing->lock);
+	for (page = 0; page < NPAGES; page++) {
+		if (page == end) {
+			first = page;
+			npages = iommufd_backing_next_shared(backing, uses, &first,
+							     NPAGES);
+			KUNIT_ASSERT_GE(bt->test, first, page);
+			if (!npages)
+				first = NPAGES;
+			end = first + npages;
+			KUNIT_ASSERT_LE(bt->test, end, NPAGES);
+		}
+		KUNIT_ASSERT_EQ(bt->test, model_uses(bt, page) > uses,
+				page >= first && page < end);
+	}
 }
 
 static int take(struct backing_test *bt, unsigned long first,
@@ -229,9 +258,17 @@ static void random_take(struct backing_test *bt)
 
 	if (bt->nuses == MAX_USES)
 		return;
-	if (!random_below(bt, 4)) {
+	switch (random_below(bt, 4)) {
+	case 0:
 		first = 0;
 		npages = NPAGES;
+		break;
+	case 1:
+	case 2:
+		/* So few of them that some are used more than once. */
+		first %= 20;
+		npages = 1;
+		break;
 	}
 	if (!random_below(bt, 4))
 		bt->fail_at = random_below(bt, NPAGES);
@@ -241,44 +278,18 @@ static void random_take(struct backing_test *bt)
 	bt->fail_at = NO_PAGE;
 }
 
-static void random_split(struct backing_test *bt)
-{
-	struct use *use, upper;
-	unsigned long below;
-
-	if (!bt->nuses || bt->nuses == MAX_USES)
-		return;
-	use = &bt->uses[random_below(bt, bt->nuses)];
-	if (use->npages == 1)
-		return;
-	below = 1 + random_below(bt, use->npages - 1);
-	upper.first = use->first + below;
-	upper.npages = use->npages - below;
-	KUNIT_ASSERT_EQ(bt->test, 0,
-			iommufd_backing_split(backing_of(bt), upper.first));
-	use->npages = below;
-	bt->uses[bt->nuses++] = upper;
-}
-
 static void test_random_uses(struct kunit *test)
 {
 	struct backing_test *bt = test->priv;
 	unsigned int round;
 
 	for (round = 0; round < ROUNDS; round++) {
-		switch (random_below(bt, 5)) {
-		case 0:
-		case 1:
+		if (random_below(bt, 2))
 			random_take(bt);
-			break;
-		case 2:
-			random_split(bt);
-			break;
-		default:
-			if (bt->nuses)
-				give(bt, random_below(bt, bt->nuses));
-		}
+		else if (bt->nuses)
+			give(bt, random_below(bt, bt->nuses));
 		check_pins(bt);
+		check_shared(bt, random_below(bt, 3));
 		if (bt->nuses)
 			check_walk(bt, &bt->uses[random_below(bt, bt->nuses)]);
 	}
@@ -293,27 +304,95 @@ static void test_whole(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	KUNIT_EXPECT_EQ(test, 1, bt->calls);
-	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_segments);
+	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
 	check_walk(bt, &bt->uses[0]);
 	give_all(bt);
 }
 
-/* Pages used alone inside a big range leave no trace. */
+/* Parts used alone inside a big range leave no trace. */
 static void test_rejoin(struct kunit *test)
 {
 	struct backing_test *bt = test->priv;
 	unsigned long page;
 
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
-	for (page = 0; page < NPAGES; page++) {
-		KUNIT_ASSERT_EQ(test, 0, take(bt, page, 1));
-		KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_segments);
+	for (page = 0; page < NPAGES - 1; page++) {
+		KUNIT_ASSERT_EQ(test, 0, take(bt, page, 2));
+		KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_parts);
 		give(bt, 1);
-		KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_segments);
+		KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
 		check_walk(bt, &bt->uses[0]);
 	}
 	KUNIT_EXPECT_EQ(test, 1, bt->calls);
 	give_all(bt);
+}
+
+/* Pages used one by one do not cut what they lie in, which becomes whole again later. */
+static void test_singles(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	unsigned long page;
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	for (page = 0; page < 20; page++) {
+		KUNIT_ASSERT_EQ(test, 0, take(bt, 2 * page, 1));
+		KUNIT_EXPECT_EQ(test, 1, count_segments(backing_of(bt)));
+		check_walk(bt, &bt->uses[1 + page]);
+	}
+	KUNIT_EXPECT_EQ(test, 1, bt->calls);
+	while (bt->nuses > 1)
+		give(bt, 1);
+	KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_parts);
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
+	check_pins(bt);
+	give_all(bt);
+}
+
+/* Pages used one by one outlive the range they were pinned with, and are pinned once. */
+static void test_singles_stay(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 1));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 30, 1));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, NPAGES - 1, 1));
+	bt->uses[0] = bt->uses[--bt->nuses];
+	iommufd_backing_unpin(backing_of(bt), 0, NPAGES);
+	check_pins(bt);
+	KUNIT_EXPECT_EQ(test, 3, pinned_vm(&bt->payer));
+	check_walk(bt, &bt->uses[1]);
+
+	/* What failed leaves them alone, too. */
+	bt->fail_at = 40;
+	KUNIT_EXPECT_EQ(test, -EFAULT, take(bt, 0, NPAGES));
+	check_pins(bt);
+	bt->fail_at = NO_PAGE;
+	bt->calls = 0;
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
+	KUNIT_EXPECT_EQ(test, 2, bt->calls);
+	check_walk(bt, &bt->uses[3]);
+	check_pins(bt);
+	give_all(bt);
+}
+
+/* More uses of a page than there is room for in the table. */
+static void test_singles_overflow(struct kunit *test)
+{
+	struct backing_test *bt = test->priv;
+	struct iommufd_backing *backing = backing_of(bt);
+	unsigned long i, n = SINGLE_USES_MAX + 3;
+
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_EQ(test, 0, iommufd_backing_pin(backing, 5, 1, NULL));
+	KUNIT_EXPECT_EQ(test, 1, count_segments(backing));
+	KUNIT_EXPECT_EQ(test, 1, bt->calls);
+	for (i = 0; i < n; i++) {
+		KUNIT_ASSERT_EQ(test, 1, bt->pins[5]);
+		iommufd_backing_unpin(backing, 5, 1);
+	}
+	check_pins(bt);
 }
 
 /* Neighbours that are used alike by different uses stay apart. */
@@ -323,7 +402,7 @@ static void test_keep_borders(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 10));
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 10, 10));
-	KUNIT_ASSERT_EQ(test, 0, take(bt, 10, 1));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 10, 2));
 	give(bt, 2);
 	KUNIT_EXPECT_EQ(test, 2, count_segments(backing_of(bt)));
 	check_pins(bt);
@@ -338,8 +417,8 @@ static void test_too_many_uses(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	backing->whole_uses = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 0, NPAGES));
-	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 3, 1));
-	KUNIT_EXPECT_FALSE(test, backing->in_segments);
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 3, 2));
+	KUNIT_EXPECT_FALSE(test, backing->in_parts);
 	backing->whole_uses = 1;
 	check_pins(bt);
 	give_all(bt);
@@ -365,8 +444,10 @@ static void test_move(struct kunit *test)
 	next = kunit_kzalloc(test, sizeof(*next), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, next);
 	init_payer(test, next, &bt->accounts);
-	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 5));
-	KUNIT_ASSERT_EQ(test, 0, take(bt, 3, 7));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, 4));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 3, 6));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 4, 1));
+	KUNIT_ASSERT_EQ(test, 0, take(bt, 20, 1));
 
 	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_move_prepare(backing, next, NULL));
 	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_move_prepare(backing, next, NULL));
@@ -429,6 +510,9 @@ static void backing_test_exit(struct kunit *test)
 static struct kunit_case backing_cases[] = {
 	KUNIT_CASE(test_whole),
 	KUNIT_CASE(test_rejoin),
+	KUNIT_CASE(test_singles),
+	KUNIT_CASE(test_singles_stay),
+	KUNIT_CASE_SLOW(test_singles_overflow),
 	KUNIT_CASE(test_keep_borders),
 	KUNIT_CASE(test_too_many_uses),
 	KUNIT_CASE(test_move),

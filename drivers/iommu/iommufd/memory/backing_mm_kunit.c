@@ -90,13 +90,19 @@ static void drop_backing(struct mm_test *mt)
 	mt->backing = NULL;
 }
 
+static void list_pages(struct mm_test *mt, unsigned long npages)
+{
+	guard(mutex)(&mt->backing->lock);
+	iommufd_backing_fill_pages(mt->backing, 0, npages, mt->pages);
+}
+
 /* Every page holds its part of the pattern and one pin; @skip bytes lie before. */
 static void expect_pages(struct mm_test *mt, unsigned long npages,
 			 unsigned long skip)
 {
 	unsigned long i;
 
-	iommufd_backing_fill_pages(mt->backing, 0, npages, mt->pages);
+	list_pages(mt, npages);
 	for (i = 0; i < npages; i++) {
 		memcpy_from_page(mt->buffer, mt->pages[i], 0, PAGE_SIZE);
 		expect_pattern(mt, mt->buffer, skip + i * PAGE_SIZE, PAGE_SIZE);
@@ -211,7 +217,7 @@ static void test_user_hole(struct kunit *test)
 	use_backing(mt, iommufd_backing_user(&mt->accounts, mt->user, BYTES,
 					     true, NULL));
 	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_pin(mt->backing, 0, 20, NULL));
-	iommufd_backing_fill_pages(mt->backing, 0, 20, mt->pages);
+	list_pages(mt, 20);
 	KUNIT_ASSERT_EQ(test, 0, vm_munmap(mt->user + 30 * PAGE_SIZE, PAGE_SIZE));
 
 	KUNIT_EXPECT_EQ(test, -EFAULT,

@@ -206,12 +206,28 @@ static int user_pin(struct iommufd_backing *backing, unsigned long first,
 	return rc;
 }
 
-static bool copy_bytes(void __user *uptr, void *data, unsigned long length,
-		       bool write)
+static inline bool copy_bytes(void __user *uptr, void *data, unsigned long length,
+			      bool write)
 {
 	if (write)
 		return !copy_to_user(uptr, data, length);
 	return !copy_from_user(data, uptr, length);
+}
+
+/* A thread of the kernel's own takes the process's page tables for the time of the copy. */
+static noinline bool copy_remote(struct mm_struct *mm, void __user *uptr, void *data,
+				 unsigned long length, unsigned int flags)
+{
+	bool done;
+
+	if (current->mm || !(current->flags & PF_KTHREAD) ||
+	    !(flags & IOMMUFD_ACCESS_RW_KTHREAD) || !mmget_not_zero(mm))
+		return false;
+	kthread_use_mm(mm);
+	done = copy_bytes(uptr, data, length, flags & IOMMUFD_ACCESS_RW_WRITE);
+	kthread_unuse_mm(mm);
+	mmput_async(mm);
+	return done;
 }
 
 /*
@@ -223,20 +239,14 @@ static bool user_copy(struct iommufd_backing *backing, unsigned long offset,
 {
 	void __user *uptr = (void __user *)(backing->uva + offset);
 	bool write = flags & IOMMUFD_ACCESS_RW_WRITE;
-	struct mm_struct *mm = user_mm(backing);
-	bool done;
+	struct mm_struct *mm = backing->payer->mm;
 
-	if (current->mm == mm)
-		return copy_bytes(uptr, data, length, write);
-
-	if (current->mm || !(current->flags & PF_KTHREAD) ||
-	    !(flags & IOMMUFD_ACCESS_RW_KTHREAD) || !mmget_not_zero(mm))
+	if (unlikely((flags & __IOMMUFD_ACCESS_RW_SLOW_PATH) ||
+		     (write && !backing->writable)))
 		return false;
-	kthread_use_mm(mm);
-	done = copy_bytes(uptr, data, length, write);
-	kthread_unuse_mm(mm);
-	mmput_async(mm);
-	return done;
+	if (unlikely(current->mm != mm))
+		return copy_remote(mm, uptr, data, length, flags);
+	return copy_bytes(uptr, data, length, write);
 }
 
 /**

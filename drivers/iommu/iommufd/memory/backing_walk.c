@@ -4,14 +4,15 @@
  *
  * Backings: looking at what is pinned.
  *
- * Locks: &iommufd_backing.lock is held by the caller of everything but
- * iommufd_backing_fill_pages().
+ * Locks: &iommufd_backing.lock is held by the caller.
  */
-#include <linux/cleanup.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 
 #include "origin.h"
+#include "parts.h"
 #include "segments.h"
+#include "singles.h"
 
 /* Start on the part of the range that lies in walk->segment; it has page @first. */
 static bool enter_segment(struct iommufd_backing_walk *walk, unsigned long first)
@@ -22,6 +23,19 @@ static bool enter_segment(struct iommufd_backing_walk *walk, unsigned long first
 	walk->left -= npages;
 	return pfn_runs_first(&walk->it, &segment->runs, first - segment->first,
 			      npages);
+}
+
+/* A single page, in whatever segment it is or in none. */
+static bool enter_single(struct iommufd_backing_walk *walk,
+			 struct iommufd_backing *backing, unsigned long page)
+{
+	const unsigned long *word = page_words_find(&backing->parts->singles, page);
+
+	if (!word)
+		return false;
+	walk->it = (struct pfn_runs_iter){ .run = { single_pfn(*word), 1 } };
+	walk->left = 0;
+	return true;
 }
 
 /**
@@ -44,8 +58,10 @@ bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
 	if (WARN_ON_ONCE(!iommufd_backing_covers(backing, first, npages)))
 		return false;
 	walk->left = npages;
-	if (backing->in_segments) {
-		walk->segment = segments_find(&backing->segments, first);
+	if (backing->in_parts) {
+		if (npages == 1 && enter_single(walk, backing, first))
+			return true;
+		walk->segment = segments_find(&backing->parts->segments, first);
 		return enter_segment(walk, first);
 	}
 	walk->left = 0;
@@ -77,7 +93,7 @@ bool iommufd_backing_walk_segment(struct iommufd_backing_walk *walk)
  * @npages: number of pages; the caller holds a use of them
  * @out: room for @npages pointers
  *
- * Context: may sleep.  Takes @backing->lock.
+ * Context: @backing->lock held.
  */
 void iommufd_backing_fill_pages(struct iommufd_backing *backing,
 				unsigned long first, unsigned long npages,
@@ -86,10 +102,41 @@ void iommufd_backing_fill_pages(struct iommufd_backing *backing,
 	struct iommufd_backing_walk walk;
 	unsigned long i;
 
-	guard(mutex)(&backing->lock);
 	iommufd_backing_for_each_run(&walk, backing, first, npages)
 		for (i = 0; i < walk.it.run.npages; i++)
 			*out++ = pfn_to_page(walk.it.run.pfn + i);
+}
+
+/* The first segment from page @first to @end that itself has more than @uses uses. */
+static struct iommufd_segment *next_segment_above(struct iommufd_backing *backing,
+						  unsigned int uses,
+						  unsigned long first,
+						  unsigned long end)
+{
+	struct iommufd_segment *segment = segments_find(&backing->parts->segments, first);
+
+	while (segment && segment->first < end && segment->uses <= uses)
+		segment = segments_next(segment);
+	return segment && segment->first < end ? segment : NULL;
+}
+
+/* The first page used alone from @page to @end that has them together with its segment. */
+static unsigned long next_single_above(struct iommufd_backing *backing,
+				       unsigned int uses, unsigned long page,
+				       unsigned long end)
+{
+	struct iommufd_segment *segment;
+	unsigned long word, n;
+
+	singles_for_each(page, word, &backing->parts->singles, end) {
+		segment = segments_find(&backing->parts->segments, page);
+		n = single_uses(word);
+		if (segment && segment->first <= page)
+			n += segment->uses;
+		if (n > uses)
+			return page;
+	}
+	return end;
 }
 
 /**
@@ -108,19 +155,23 @@ unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
 					  unsigned long end)
 {
 	struct iommufd_segment *segment;
+	unsigned long begin, single;
 
 	lockdep_assert_held(&backing->lock);
 
-	if (!backing->in_segments)
+	if (!backing->in_parts)
 		return backing->whole_uses > uses ? end - *first : 0;
-	for (segment = segments_find(&backing->segments, *first);
-	     segment && segment->first < end; segment = segments_next(segment)) {
-		if (segment->uses <= uses)
-			continue;
-		*first = max(*first, segment->first);
-		return min(end, segment_end(segment)) - *first;
+	segment = next_segment_above(backing, uses, *first, end);
+	begin = segment ? max(*first, segment->first) : end;
+	single = next_single_above(backing, uses, *first, begin);
+	if (single < begin) {
+		*first = single;
+		return 1;
 	}
-	return 0;
+	if (!segment)
+		return 0;
+	*first = begin;
+	return min(end, segment_end(segment)) - begin;
 }
 
 /**
@@ -128,6 +179,8 @@ unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
  * @backing: the backing
  * @first: first page index
  * @npages: number of pages, not zero
+ *
+ * Of pages that nobody uses but one by one the answer is right only one by one.
  *
  * Context: @backing->lock held.
  * Return: true if all of them are.
@@ -137,8 +190,9 @@ bool iommufd_backing_covers(struct iommufd_backing *backing,
 {
 	lockdep_assert_held(&backing->lock);
 
-	if (backing->in_segments)
-		return segments_cover(&backing->segments, first, npages);
+	if (backing->in_parts)
+		return segments_cover(&backing->parts->segments, first, npages) ||
+		       (npages == 1 && page_words_find(&backing->parts->singles, first));
 	return backing->whole_uses && first < backing->npages &&
 	       npages <= backing->npages - first;
 }
@@ -153,14 +207,17 @@ bool iommufd_backing_covers(struct iommufd_backing *backing,
 unsigned long iommufd_backing_npinned(struct iommufd_backing *backing)
 {
 	struct iommufd_segment *segment;
-	unsigned long npages = 0;
+	unsigned long page = 0, npages = 0, word;
 
 	lockdep_assert_held(&backing->lock);
 
-	if (!backing->in_segments)
+	if (!backing->in_parts)
 		return backing->whole_uses ? backing->npages : 0;
-	for (segment = segments_find(&backing->segments, 0); segment;
+	for (segment = segments_find(&backing->parts->segments, 0); segment;
 	     segment = segments_next(segment))
 		npages += segment->runs.npages;
+	singles_for_each(page, word, &backing->parts->singles, backing->npages)
+		if (!segments_cover(&backing->parts->segments, page, 1))
+			npages++;
 	return npages;
 }

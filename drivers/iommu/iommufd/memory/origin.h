@@ -34,6 +34,10 @@ void iommufd_backing_unpin_runs(struct iommufd_backing *backing,
 unsigned long iommufd_backing_npinned(struct iommufd_backing *backing);
 bool iommufd_backing_covers(struct iommufd_backing *backing,
 			    unsigned long first, unsigned long npages);
+/* Fill @out with the pages of a range on which the caller holds a use; with the lock held. */
+void iommufd_backing_fill_pages(struct iommufd_backing *backing,
+				unsigned long first, unsigned long npages,
+				struct page **out);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 /* Asks the exporter of a dma-buf where its memory is; KUnit's exporters have a stub. */

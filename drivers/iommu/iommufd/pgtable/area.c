@@ -145,18 +145,16 @@ unsigned long *area_written(struct iommufd_iopt *iopt,
 }
 
 /**
- * area_mark_written - note that pages may have been written
+ * __area_mark_written - area_mark_written() of an area that records what is written
  * @iopt: its table
- * @area: the area; nothing happens if it records nothing
+ * @area: the area
  * @first: index of the first page in the backing
  * @npages: number of pages
  *
- * Whoever is going to give the pages back does this before.
- *
  * Context: any; the space lock is held.
  */
-void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
-		       unsigned long first, unsigned long npages)
+void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
+			 unsigned long first, unsigned long npages)
 {
 	unsigned long bit = first - area_first_page(area);
 	unsigned long *bits = area_written(iopt, area);

@@ -146,11 +146,30 @@ int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area);
 void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area);
 unsigned long *area_written(struct iommufd_iopt *iopt,
 			    const struct iommufd_area *area);
-void area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
-		       unsigned long first, unsigned long npages);
+void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
+			 unsigned long first, unsigned long npages);
 int area_pin(struct iommufd_area *area, struct iommufd_log *log);
 int area_pin_or_hole(struct iommufd_area *area, struct iommufd_log *log);
 void area_unpin(struct iommufd_area *area);
+
+/**
+ * area_mark_written - note that pages may have been written
+ * @iopt: its table
+ * @area: the area; nothing happens if it records nothing
+ * @first: index of the first page in the backing
+ * @npages: number of pages
+ *
+ * Whoever is going to give the pages back does this before.
+ *
+ * Context: any; the space lock is held.
+ */
+static inline void area_mark_written(struct iommufd_iopt *iopt,
+				     struct iommufd_area *area,
+				     unsigned long first, unsigned long npages)
+{
+	if (unlikely(area->written))
+		__area_mark_written(iopt, area, first, npages);
+}
 
 DEFINE_FREE(area_chain, struct iommufd_area *, if (_T) area_free_chain(_T))
 

@@ -225,7 +225,7 @@ static int map_backing(const struct domain_mapping *to, struct iommufd_area *are
 	map.npieces = 0;
 	map.nwaiting = 0;
 	scoped_guard(mutex, &backing->lock)
-		rc = (backing->in_segments ? map_segments(&map, area) :
+		rc = (backing->in_parts ? map_segments(&map, area) :
 					     map_whole(&map, area)) ?: map_waiting(&map);
 	*done = map.iova - area->node.span.first;
 	return rc;

@@ -82,37 +82,40 @@ static atomic_t *counter_of(struct iommufd_area *area, bool locks)
 	return locks ? &area->locks : &area->accesses;
 }
 
-static int check_open(const struct iopt_cover_walk *walk, bool write)
+/* May the area be used in this way?  check_open() tells why not. */
+static inline bool is_open(const struct iommufd_area *area, bool write)
 {
-	struct iommufd_area *area = walk->area;
+	return area_state(area) == AREA_LIVE && area->gate == AREA_OPEN &&
+	       (area->prot & (write ? IOMMU_WRITE : IOMMU_READ)) &&
+	       !area_revocable(area);
+}
+
+static noinline int refuse_closed(struct iommufd_log *log,
+				  const struct iommufd_area *area, bool write)
+{
+	const struct iova_span *span = &area->node.span;
 
 	if (area->gate == AREA_NO_VADDR || area->gate == AREA_NEW_VADDR)
-		return iommufd_refuse(walk->iopt->log, -EBUSY, WHY_BUSY,
+		return iommufd_refuse(log, -EBUSY, WHY_BUSY,
 				      "mapping 0x%lx-0x%lx waits for a new address of its memory",
-				      area->node.span.first,
-				      area->node.span.last);
+				      span->first, span->last);
 	if (area->gate == AREA_CLOSED || area_state(area) != AREA_LIVE)
-		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_IN_PROGRESS,
+		return iommufd_refuse(log, -EINVAL, WHY_IN_PROGRESS,
 				      "mapping 0x%lx-0x%lx is being unmapped",
-				      area->node.span.first,
-				      area->node.span.last);
+				      span->first, span->last);
 	if (!(area->prot & (write ? IOMMU_WRITE : IOMMU_READ)))
-		return iommufd_refuse(walk->iopt->log, -EPERM, WHY_PERMISSION,
+		return iommufd_refuse(log, -EPERM, WHY_PERMISSION,
 				      "mapping 0x%lx-0x%lx may not be %s",
-				      area->node.span.first,
-				      area->node.span.last,
+				      span->first, span->last,
 				      write ? "written" : "read");
-	if (area_revocable(area))
-		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_NOT_SUPPORTED,
-				      "mapping 0x%lx-0x%lx is device memory, out of the CPU's reach",
-				      area->node.span.first,
-				      area->node.span.last);
-	return 0;
+	return iommufd_refuse(log, -EINVAL, WHY_NOT_SUPPORTED,
+			      "mapping 0x%lx-0x%lx is device memory, out of the CPU's reach",
+			      span->first, span->last);
 }
 
 /* Pages of the piece of the walk: index of the first one, and how many. */
-static unsigned long part_pages(const struct iopt_cover_walk *walk,
-				unsigned long *first)
+static inline unsigned long part_pages(const struct iopt_cover_walk *walk,
+				       unsigned long *first)
 {
 	unsigned long last = area_offset_of(walk->area, walk->part.last);
 
@@ -121,41 +124,35 @@ static unsigned long part_pages(const struct iopt_cover_walk *walk,
 }
 
 /* A page belongs to one area, and its IOVA has its offset. */
-static int check_page_borders(const struct iopt_cover_walk *walk)
+static inline bool has_page_borders(const struct iopt_cover_walk *walk)
 {
 	const struct iommufd_area *area = walk->area;
 	bool more = walk->part.last != walk->span.last;
 
-	if (offset_in_page(area->offset) != offset_in_page(area->node.span.first) ||
-	    (more && !PAGE_ALIGNED(walk->part.last + 1)))
-		return iommufd_refuse(walk->iopt->log, -EINVAL, WHY_MISALIGNED,
-				      "mapping 0x%lx-0x%lx is not aligned to pages",
-				      area->node.span.first,
-				      area->node.span.last);
-	return 0;
+	return offset_in_page(area->offset) == offset_in_page(area->node.span.first) &&
+	       (!more || PAGE_ALIGNED(walk->part.last + 1));
 }
 
 /* Advances @pin->pages. */
 static int pin_part(const struct iopt_cover_walk *walk, struct access_pin *pin)
 {
 	struct iommufd_area *area = walk->area;
+	struct iommufd_log *log = walk->iopt->log;
 	unsigned long first, npages;
 	int rc;
 
-	rc = check_open(walk, pin->write);
-	if (rc)
-		return rc;
-	rc = check_page_borders(walk);
-	if (rc)
-		return rc;
+	if (unlikely(!is_open(area, pin->write)))
+		return refuse_closed(log, area, pin->write);
+	if (unlikely(!has_page_borders(walk)))
+		return iommufd_refuse(log, -EINVAL, WHY_MISALIGNED,
+				      "mapping 0x%lx-0x%lx is not aligned to pages",
+				      area->node.span.first, area->node.span.last);
 	npages = part_pages(walk, &first);
-	rc = iommufd_backing_pin(area->backing, first, npages, walk->iopt->log);
+	rc = iommufd_backing_pin_pages(area->backing, first, npages, pin->pages, log);
 	if (rc)
 		return rc;
-	if (pin->pages) {
-		iommufd_backing_fill_pages(area->backing, first, npages, pin->pages);
+	if (pin->pages)
 		pin->pages += npages;
-	}
 	atomic_inc(counter_of(area, pin->locks));
 	return 0;
 }
@@ -211,16 +208,20 @@ static int pin_span(struct iommufd_iopt *iopt, const struct iova_span *span,
 	return rc;
 }
 
-static int make_span(struct iommufd_iopt *iopt, struct iova_span *span,
-		     unsigned long iova, unsigned long length)
+static noinline int refuse_span(struct iommufd_iopt *iopt, int rc, unsigned long iova,
+				unsigned long length)
+{
+	return iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
+			      "iova 0x%lx, length 0x%lx is empty or wraps",
+			      iova, length);
+}
+
+static inline int make_span(struct iommufd_iopt *iopt, struct iova_span *span,
+			    unsigned long iova, unsigned long length)
 {
 	int rc = iova_span_make(span, iova, length);
 
-	if (rc)
-		iommufd_refuse(iopt->log, rc, WHY_BAD_SIZE,
-			       "iova 0x%lx, length 0x%lx is empty or wraps",
-			       iova, length);
-	return rc;
+	return unlikely(rc) ? refuse_span(iopt, rc, iova, length) : 0;
 }
 
 /**
@@ -372,25 +373,44 @@ void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
 	unpin_span(iopt, &span, true);
 }
 
-static int rw_part(const struct iopt_cover_walk *walk, void *data,
-		   unsigned int flags)
+/* The bytes from @iova on lie in the area. */
+static inline int rw_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
+			  unsigned long iova, void *data, unsigned long length,
+			  unsigned int flags)
 {
-	struct iommufd_area *area = walk->area;
-	bool write = flags & IOMMUFD_ACCESS_RW_WRITE;
-	unsigned long first, npages;
+	unsigned long offset = area_offset_of(area, iova);
+	unsigned long first = offset >> PAGE_SHIFT;
 	int rc;
 
-	rc = check_open(walk, write);
+	if (unlikely(!is_open(area, flags & IOMMUFD_ACCESS_RW_WRITE)))
+		return refuse_closed(iopt->log, area, flags & IOMMUFD_ACCESS_RW_WRITE);
+	rc = iommufd_backing_rw(area->backing, offset, data, length, flags, iopt->log);
+	/* After a failure, too: a part may have been copied. */
+	if (unlikely(area->written) && (flags & IOMMUFD_ACCESS_RW_WRITE))
+		area_mark_written(iopt, area, first,
+				  ((offset + length - 1) >> PAGE_SHIFT) - first + 1);
+	return rc;
+}
+
+static noinline int rw_span(struct iommufd_iopt *iopt, unsigned long iova, void *data,
+			    unsigned long length, unsigned int flags)
+{
+	struct iopt_cover_walk walk;
+	struct iova_span span;
+	int rc;
+
+	rc = make_span(iopt, &span, iova, length);
 	if (rc)
 		return rc;
-	rc = iommufd_backing_rw(area->backing,
-				area_offset_of(area, walk->part.first), data,
-				iova_span_len(&walk->part), flags,
-				walk->iopt->log);
-	/* After a failure, too: a part may have been copied. */
-	npages = part_pages(walk, &first);
-	if (write)
-		area_mark_written(walk->iopt, area, first, npages);
+	rc = iopt_cover_first(&walk, iopt, &span);
+	while (!rc) {
+		rc = rw_area(iopt, walk.area, walk.part.first, data,
+			     iova_span_len(&walk.part), flags);
+		if (rc || iopt_cover_done(&walk))
+			break;
+		data += iova_span_len(&walk.part);
+		rc = iopt_cover_next(&walk);
+	}
 	return rc;
 }
 
@@ -409,21 +429,13 @@ static int rw_part(const struct iopt_cover_walk *walk, void *data,
 int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 		   unsigned long length, unsigned int flags)
 {
-	struct iopt_cover_walk walk;
-	struct iova_span span;
-	int rc;
+	struct iova_node *node;
 
-	rc = make_span(iopt, &span, iova, length);
-	if (rc)
-		return rc;
 	guard(rwsem_read)(&iopt->space_lock);
-	rc = iopt_cover_first(&walk, iopt, &span);
-	while (!rc) {
-		rc = rw_part(&walk, data, flags);
-		if (rc || iopt_cover_done(&walk))
-			break;
-		data += iova_span_len(&walk.part);
-		rc = iopt_cover_next(&walk);
-	}
-	return rc;
+	node = iova_set_find(&iopt->areas, iova);
+	/* Mostly that is all: not empty, and in one area. */
+	if (likely(node && length - 1 <= node->span.last - iova &&
+		   !iova_node_is_cover(node) && area_state(area_of(node)) != AREA_NEW))
+		return rw_area(iopt, area_of(node), iova, data, length, flags);
+	return rw_span(iopt, iova, data, length, flags);
 }

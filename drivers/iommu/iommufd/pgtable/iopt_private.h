@@ -53,7 +53,6 @@ int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
 struct iopt_cover_walk {
 	struct iommufd_iopt *iopt;
 	struct iova_span span;
-	struct iopt_area_iter iter;
 	/* the area, and its part inside @span */
 	struct iommufd_area *area;
 	struct iova_span part;

@@ -128,18 +128,18 @@ int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
 	return 0;
 }
 
-static int cover_take(struct iopt_cover_walk *walk, unsigned long first)
+/* Go on with @node, which is the lowest that is left of the range, or NULL. */
+static int cover_take(struct iopt_cover_walk *walk, struct iova_node *node,
+		      unsigned long first)
 {
-	struct iommufd_area *area = iopt_area_iter_next(&walk->iter);
-
-	if (!area || area->node.span.first > first ||
-	    area_state(area) == AREA_NEW)
+	if (!node || iova_node_is_cover(node) || node->span.first > first ||
+	    area_state(area_of(node)) == AREA_NEW)
 		return iommufd_refuse(walk->iopt->log, -ENOENT, WHY_HOLE,
 				      "nothing is mapped at iova 0x%lx (range 0x%lx-0x%lx)",
 				      first, walk->span.first, walk->span.last);
-	walk->area = area;
+	walk->area = area_of(node);
 	walk->part.first = first;
-	walk->part.last = min(area->node.span.last, walk->span.last);
+	walk->part.last = min(node->span.last, walk->span.last);
 	return 0;
 }
 
@@ -159,17 +159,19 @@ int iopt_cover_first(struct iopt_cover_walk *walk, struct iommufd_iopt *iopt,
 {
 	walk->iopt = iopt;
 	walk->span = *span;
-	walk->iter = iopt_area_iter(iopt, span);
-	return cover_take(walk, span->first);
+	return cover_take(walk, iova_set_first_in(&iopt->areas, span), span->first);
 }
 
 /**
  * iopt_cover_next - the next piece
  * @walk: state, not iopt_cover_done()
  *
+ * Context: lets others run.
  * Return: 0; -ENOENT with the reason noted.
  */
 int iopt_cover_next(struct iopt_cover_walk *walk)
 {
-	return cover_take(walk, walk->part.last + 1);
+	cond_resched();
+	return cover_take(walk, iova_set_next_in(&walk->area->node, &walk->span),
+			  walk->part.last + 1);
 }

@@ -17,14 +17,22 @@
  * its callback.  A call that makes the access leave has such a reference too, while the
  * lock is dropped for the driver.
  *
+ * Whoever pins or copies holds the space lock of the table for reading, which also keeps
+ * the access attached to it.  To find the table without another lock, it looks under RCU
+ * and once more when it has the lock; that is why IOASes are freed by RCU.
+ *
  * Locks: &iommufd_access.lock, outside all locks of the page table.
  */
+#include <linux/cleanup.h>
 #include <linux/iommufd.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 #include "access.h"
 #include "ctx.h"
 #include "ioas.h"
+
+DEFINE_LOCK_GUARD_0(rcu_sched, rcu_read_lock_sched(), rcu_read_unlock_sched())
 
 static struct iommufd_access_link *link_of(struct iopt_access *entry)
 {
@@ -155,6 +163,23 @@ static struct iommufd_access_link *join(struct iommufd_access *access,
 	return link;
 }
 
+/* From now on pins go there. */
+static void open_table(struct iommufd_access *access, struct iommufd_access_link *link)
+{
+	lockdep_assert_held_write(&access->lock);
+	access->current_link = link;
+	rcu_assign_pointer(access->iopt, link ? &link->ioas->iopt : NULL);
+}
+
+/* Nobody pins or copies any more when this returns. */
+static void close_table(struct iommufd_access *access)
+{
+	lockdep_assert_held_write(&access->lock);
+	guard(rwsem_write)(&access->current_link->ioas->iopt.space_lock);
+	RCU_INIT_POINTER(access->iopt, NULL);
+	access->current_link = NULL;
+}
+
 static void forget(struct iommufd_access_link *link)
 {
 	struct iommufd_ioas *ioas = link->ioas;
@@ -173,7 +198,7 @@ static void leave(struct iommufd_access *access, struct iommufd_access_link *nex
 {
 	lockdep_assert_held_write(&access->lock);
 	access->leaving = access->current_link;
-	access->current_link = NULL;
+	close_table(access);
 	if (access->ops->unmap) {
 		up_write(&access->lock);
 		access->ops->unmap(access->data, 0, ULONG_MAX);
@@ -181,7 +206,7 @@ static void leave(struct iommufd_access *access, struct iommufd_access_link *nex
 	}
 	forget(access->leaving);
 	access->leaving = NULL;
-	access->current_link = next;
+	open_table(access, next);
 }
 
 static int attach_locked(struct iommufd_access *access, struct iommufd_ioas *ioas)
@@ -196,7 +221,7 @@ static int attach_locked(struct iommufd_access *access, struct iommufd_ioas *ioa
 	link = join(access, ioas);
 	if (IS_ERR(link))
 		return PTR_ERR(link);
-	access->current_link = link;
+	open_table(access, link);
 	return 0;
 }
 
@@ -292,29 +317,60 @@ void iommufd_access_detach(struct iommufd_access *access)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");
 
-/* The table where pins go; the lock is held. */
-static struct iommufd_iopt *current_iopt(struct iommufd_access *access)
+/*
+ * Hold the space lock of the table where pins go, if nobody has to be waited for: NULL then,
+ * or when the access is attached to nothing.
+ */
+static inline struct iommufd_iopt *try_enter(struct iommufd_access *access)
 {
-	lockdep_assert_held(&access->lock);
-	if (access->current_link)
-		return &access->current_link->ioas->iopt;
+	struct iommufd_iopt *iopt;
+
+	guard(rcu_sched)();
+	iopt = rcu_dereference_sched(access->iopt);
+	if (unlikely(!iopt || !down_read_trylock(&iopt->space_lock)))
+		return NULL;
+	if (likely(iopt == rcu_access_pointer(access->iopt)))
+		return iopt;
+	/* It has left in between. */
+	up_read(&iopt->space_lock);
+	return NULL;
+}
+
+static noinline struct iommufd_iopt *enter_slowly(struct iommufd_access *access)
+{
+	struct iommufd_iopt *iopt;
+
+	guard(rwsem_read)(&access->lock);
+	iopt = rcu_dereference_protected(access->iopt, lockdep_is_held(&access->lock));
+	if (iopt) {
+		down_read(&iopt->space_lock);
+		return iopt;
+	}
 	return ERR_PTR(iommufd_refuse(&access->ictx->log, -ENOENT, WHY_NO_OBJECT,
 				      "access %u is attached to nothing",
 				      access->obj.id));
 }
 
-static int pin_locked(struct iommufd_access *access, unsigned long iova,
-		      unsigned long length, struct page **out_pages,
-		      unsigned int flags)
+static inline void leave_table(struct iommufd_iopt *iopt)
 {
-	struct iommufd_iopt *iopt;
+	/* The IOAS may go when the lock is free, before up_read() has returned. */
+	guard(rcu_sched)();
+	up_read(&iopt->space_lock);
+}
 
-	guard(rwsem_read)(&access->lock);
-	iopt = current_iopt(access);
+static int pin_entered(struct iommufd_access *access, unsigned long iova,
+		       unsigned long length, struct page **out_pages,
+		       unsigned int flags)
+{
+	struct iommufd_iopt *iopt = try_enter(access) ?: enter_slowly(access);
+	int rc;
+
 	if (IS_ERR(iopt))
 		return PTR_ERR(iopt);
-	return iopt_access_pin(iopt, iova, length, out_pages,
-			       flags & IOMMUFD_ACCESS_RW_WRITE);
+	rc = iopt_access_pin(iopt, iova, length, out_pages,
+			     flags & IOMMUFD_ACCESS_RW_WRITE);
+	leave_table(iopt);
+	return rc;
 }
 
 /**
@@ -338,11 +394,25 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 	/* Nobody could ask such a driver for the pages again. */
 	if (!access->ops->needs_pin_pages || !access->ops->unmap)
 		return -EINVAL;
-	rc = pin_locked(access, iova, length, out_pages, flags);
+	rc = pin_entered(access, iova, length, out_pages, flags);
 	iommufd_report_result(&access->ictx->log, "ACCESS_PIN", rc);
 	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
+
+/* Also from a table that is being left. */
+static noinline void unpin_slowly(struct iommufd_access *access, unsigned long iova,
+				  unsigned long length)
+{
+	struct iommufd_access_link *link;
+
+	guard(rwsem_read)(&access->lock);
+	link = access->leaving ?: access->current_link;
+	if (WARN_ON(!link))
+		return;
+	guard(rwsem_read)(&link->ioas->iopt.space_lock);
+	iopt_access_unpin(&link->ioas->iopt, iova, length);
+}
 
 /**
  * iommufd_access_unpin_pages - give back what was pinned
@@ -355,25 +425,29 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 void iommufd_access_unpin_pages(struct iommufd_access *access,
 				unsigned long iova, unsigned long length)
 {
-	struct iommufd_access_link *link;
+	struct iommufd_iopt *iopt = try_enter(access);
 
-	guard(rwsem_read)(&access->lock);
-	link = access->leaving ?: access->current_link;
-	if (!WARN_ON(!link))
-		iopt_access_unpin(&link->ioas->iopt, iova, length);
+	if (unlikely(!iopt)) {
+		unpin_slowly(access, iova, length);
+		return;
+	}
+	iopt_access_unpin(iopt, iova, length);
+	leave_table(iopt);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_unpin_pages, "IOMMUFD");
 
-static int rw_locked(struct iommufd_access *access, unsigned long iova,
-		     void *data, size_t length, unsigned int flags)
+static noinline int rw_slowly(struct iommufd_access *access, unsigned long iova,
+			      void *data, size_t length, unsigned int flags)
 {
-	struct iommufd_iopt *iopt;
+	struct iommufd_iopt *iopt = enter_slowly(access);
+	int rc = PTR_ERR_OR_ZERO(iopt);
 
-	guard(rwsem_read)(&access->lock);
-	iopt = current_iopt(access);
-	if (IS_ERR(iopt))
-		return PTR_ERR(iopt);
-	return iopt_access_rw(iopt, iova, data, length, flags);
+	if (!rc) {
+		rc = iopt_access_rw(iopt, iova, data, length, flags);
+		leave_table(iopt);
+	}
+	iommufd_report_result(&access->ictx->log, "ACCESS_RW", rc);
+	return rc;
 }
 
 /**
@@ -391,9 +465,15 @@ static int rw_locked(struct iommufd_access *access, unsigned long iova,
 int iommufd_access_rw(struct iommufd_access *access, unsigned long iova,
 		      void *data, size_t length, unsigned int flags)
 {
-	int rc = rw_locked(access, iova, data, length, flags);
+	struct iommufd_iopt *iopt = try_enter(access);
 
-	iommufd_report_result(&access->ictx->log, "ACCESS_RW", rc);
-	return rc;
+	if (likely(iopt)) {
+		if (likely(iopt_access_copy(iopt, iova, data, length, flags))) {
+			leave_table(iopt);
+			return 0;
+		}
+		leave_table(iopt);
+	}
+	return rw_slowly(access, iova, data, length, flags);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_rw, "IOMMUFD");

@@ -33,9 +33,10 @@ struct iommufd_access_link {
  * @ictx: context, holds its file
  * @ops: the driver's callbacks
  * @data: for them
- * @lock: protects @current_link and @leaving; held for reading while pages are pinned or
- *	  copied
+ * @lock: protects @current_link and @leaving
  * @current_link: where new pins go; NULL when not attached
+ * @iopt: the table of @current_link, or NULL.  Set with @lock held for writing, and taken
+ *	  away with the table's space lock held for writing, too: either keeps it
  * @leaving: pins are still given back there, set while the driver is asked for them
  * @links: storage of the two
  */
@@ -46,6 +47,7 @@ struct iommufd_access {
 	void *data;
 	struct rw_semaphore lock;
 	struct iommufd_access_link *current_link;
+	struct iommufd_iopt __rcu *iopt;
 	struct iommufd_access_link *leaving;
 	struct iommufd_access_link links[2];
 };

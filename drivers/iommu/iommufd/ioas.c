@@ -47,10 +47,18 @@ static void ioas_destroy(struct iommufd_object *obj)
 	mutex_destroy(&ioas->mutex);
 }
 
+static void ioas_free(struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = ioas_of(obj);
+
+	kfree_rcu(ioas, rcu);
+}
+
 const struct iommufd_object_ops iommufd_ioas_object_ops = {
 	.name = "ioas",
 	.pre_destroy = ioas_pre_destroy,
 	.destroy = ioas_destroy,
+	.free = ioas_free,
 };
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/mutex.h>
+#include <linux/rcupdate.h>
 #include "ctx.h"
 #include "pgtable/iopt.h"
 
@@ -26,6 +27,7 @@ struct iommu_iova_range;
  * @track_dirty: automatic HWPTs get dirty bits where the IOMMU has them; fixed before
  *		 the IOAS is published
  * @published: counted in &iommufd_ctx.nioases
+ * @rcu: for those who look whether an access is still attached to it, see access.c
  * @small_for_type1: VFIO_SET_IOMMU has turned large pages off, and the program has not
  *		     said since what it wants; see container_type.c
  */
@@ -35,6 +37,7 @@ struct iommufd_ioas {
 	struct iommufd_iopt iopt;
 	struct mutex mutex; /* list of HWPTs */
 	struct list_head hwpts;
+	struct rcu_head rcu;
 	bool track_dirty;
 	bool published;
 	bool small_for_type1;

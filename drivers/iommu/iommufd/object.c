@@ -137,12 +137,17 @@ static void burn_id(struct iommufd_objects *objs, u32 id)
 static void object_free(struct iommufd_objects *objs,
 			struct iommufd_object *obj, enum id_fate fate)
 {
+	const struct iommufd_object_ops *ops = ops_of(objs, obj->type);
+
 	if (fate == ID_FREE)
 		xa_erase(&objs->table, obj->id);
 	else
 		burn_id(objs, obj->id);
 	atomic_dec(&objs->live);
-	kfree(obj);
+	if (ops && ops->free)
+		ops->free(obj);
+	else
+		kfree(obj);
 }
 
 /**

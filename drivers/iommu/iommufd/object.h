@@ -39,11 +39,13 @@ struct iommufd_log;
  *		 called again, if the first attempt ended in -EBUSY
  * @destroy: releases everything the object holds but not its memory, which
  *	     object.c frees.  Cannot fail.  Also used to undo a half-built one
+ * @free: optional; frees its memory, for a type that has others than kfree() do it
  */
 struct iommufd_object_ops {
 	const char *name;
 	void (*pre_destroy)(struct iommufd_object *obj);
 	void (*destroy)(struct iommufd_object *obj);
+	void (*free)(struct iommufd_object *obj);
 };
 
 /**

@@ -165,30 +165,6 @@ struct iova_node *iova_set_first_in(const struct iova_set *set,
 }
 
 /**
- * iova_set_find - find the range that contains an address
- * @set: the set
- * @iova: the address
- *
- * Return: the range, or NULL.
- */
-struct iova_node *iova_set_find(const struct iova_set *set, unsigned long iova)
-{
-	struct rb_node *rb = set->tree.rb_node;
-
-	while (rb) {
-		struct iova_node *at = to_node(rb);
-
-		if (iova < at->span.first)
-			rb = rb->rb_left;
-		else if (iova > at->span.last)
-			rb = rb->rb_right;
-		else
-			return at;
-	}
-	return NULL;
-}
-
-/**
  * iova_set_next - the next higher range
  * @node: a range of a set
  *

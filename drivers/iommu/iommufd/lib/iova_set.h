@@ -105,12 +105,36 @@ static inline bool iova_set_empty(const struct iova_set *set)
  */
 int iova_set_insert(struct iova_set *set, struct iova_node *node);
 void iova_set_remove(struct iova_set *set, struct iova_node *node);
-struct iova_node *iova_set_find(const struct iova_set *set, unsigned long iova);
 struct iova_node *iova_set_first_in(const struct iova_set *set,
 				    const struct iova_span *span);
 struct iova_node *iova_set_next_in(struct iova_node *node,
 				   const struct iova_span *span);
 struct iova_node *iova_set_next(struct iova_node *node);
+
+/**
+ * iova_set_find - find the range that contains an address
+ * @set: the set
+ * @iova: the address
+ *
+ * Return: its node, or NULL.
+ */
+static inline struct iova_node *iova_set_find(const struct iova_set *set,
+					      unsigned long iova)
+{
+	struct rb_node *rb = set->tree.rb_node;
+
+	while (rb) {
+		struct iova_node *at = rb_entry(rb, struct iova_node, rb);
+
+		if (iova < at->span.first)
+			rb = rb->rb_left;
+		else if (iova > at->span.last)
+			rb = rb->rb_right;
+		else
+			return at;
+	}
+	return NULL;
+}
 
 #define iova_set_for_each_in(node, set, span)                                  \
 	for ((node) = iova_set_first_in(set, span); (node);                    \

@@ -53,9 +53,9 @@ struct page;
  *	 killable.  -EFAULT, -ENOMEM, -EINTR, ... with a reason noted
  * @unpin: optional: give back all pages in @runs and empty it, @dirty when they may
  *	   have been written; iommufd_unpin_runs() when there is none
- * @copy: optional: copy without pinning, see iommufd_backing_rw().  False when it did
- *	  not do everything, or shall not: the backing is not writable, the flags ask for
- *	  the slow path.  Pages are pinned for it then.  No lock is held
+ * @copy: optional: copy without pinning, see iommufd_backing_rw(); not into a backing that
+ *	  is not writable.  False when it did not do everything, or shall not, because the
+ *	  flags ask for the slow path.  Pages are pinned for it then.  No lock is held
  * @release: drop what the origin holds (file reference); optional
  */
 struct iommufd_backing_ops {
@@ -261,27 +261,15 @@ bool iommufd_backing_is_same(struct iommufd_backing *backing,
 /* Has the running process mapped files there, shared, where the backing takes its pages? */
 bool iommufd_backing_is_shared_file(const struct iommufd_backing *backing);
 
-/* iommufd_backing_rw() when the origin cannot do it on its own. */
-int iommufd_backing_rw_pages(struct iommufd_backing *backing, unsigned long offset,
-			     void *data, unsigned long length, unsigned int flags,
-			     struct iommufd_log *log);
-
 /*
  * Copy @length bytes between @data and the backing from byte @offset (of its first
  * page).  @flags: IOMMUFD_ACCESS_RW_* of <linux/iommufd.h>.  Pins for the time of the copy
  * only, or uses what is pinned.  -EPERM writing to a read-only backing, -EFAULT,
  * -ENOMEM, -EINTR.
  */
-static inline int iommufd_backing_rw(struct iommufd_backing *backing,
-				     unsigned long offset, void *data,
-				     unsigned long length, unsigned int flags,
-				     struct iommufd_log *log)
-{
-	if (backing->ops->copy &&
-	    backing->ops->copy(backing, offset, data, length, flags))
-		return 0;
-	return iommufd_backing_rw_pages(backing, offset, data, length, flags, log);
-}
+int iommufd_backing_rw(struct iommufd_backing *backing, unsigned long offset,
+		       void *data, unsigned long length, unsigned int flags,
+		       struct iommufd_log *log);
 
 /*
  * CHANGE_PROCESS, for each backing in turn, with every way to reach them locked out:

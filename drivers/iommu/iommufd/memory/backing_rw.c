@@ -117,7 +117,7 @@ static int rw_borrowed(struct rw_cursor *rw, struct iommufd_log *log)
 }
 
 /**
- * iommufd_backing_rw_pages - copy between kernel memory and the pages of a backing
+ * iommufd_backing_rw - copy between kernel memory and a backing
  * @backing: the backing
  * @offset: first byte in it
  * @data: kernel memory
@@ -132,9 +132,9 @@ static int rw_borrowed(struct rw_cursor *rw, struct iommufd_log *log)
  * Return: 0; -EPERM writing to a backing that is not writable; -EFAULT when there is no
  * memory, or the process is gone; -ENOMEM; -EINTR when the caller is being killed.
  */
-int iommufd_backing_rw_pages(struct iommufd_backing *backing, unsigned long offset,
-			     void *data, unsigned long length, unsigned int flags,
-			     struct iommufd_log *log)
+int iommufd_backing_rw(struct iommufd_backing *backing, unsigned long offset,
+		       void *data, unsigned long length, unsigned int flags,
+		       struct iommufd_log *log)
 {
 	struct rw_cursor rw = {
 		.backing = backing,
@@ -148,6 +148,9 @@ int iommufd_backing_rw_pages(struct iommufd_backing *backing, unsigned long offs
 	if (rw.write && !backing->writable)
 		return iommufd_refuse(log, -EPERM, WHY_PERMISSION,
 				      "memory was mapped without WRITEABLE");
+	if (backing->ops->copy &&
+	    backing->ops->copy(backing, offset, data, length, flags))
+		return 0;
 
 	while (rw.length) {
 		if (fatal_signal_pending(current))

@@ -48,6 +48,30 @@ iopt_bench_backing(struct iopt_bench *bench, const struct iommufd_backing_ops *o
 /* Memory of a user for @size bytes, behind which nothing is. */
 unsigned long iopt_bench_user(struct kunit *test, unsigned long size);
 
+/* What an access does, with the lock that it holds. */
+static inline int iopt_bench_pin(struct iopt_bench *bench, unsigned long iova,
+				 unsigned long length, struct page **pages, bool write)
+{
+	guard(rwsem_read)(&bench->iopt.space_lock);
+	return iopt_access_pin(&bench->iopt, iova, length, pages, write);
+}
+
+static inline void iopt_bench_unpin(struct iopt_bench *bench, unsigned long iova,
+				    unsigned long length)
+{
+	guard(rwsem_read)(&bench->iopt.space_lock);
+	iopt_access_unpin(&bench->iopt, iova, length);
+}
+
+static inline int iopt_bench_rw(struct iopt_bench *bench, unsigned long iova, void *data,
+				unsigned long length, unsigned int flags)
+{
+	guard(rwsem_read)(&bench->iopt.space_lock);
+	if (iopt_access_copy(&bench->iopt, iova, data, length, flags))
+		return 0;
+	return iopt_access_rw(&bench->iopt, iova, data, length, flags);
+}
+
 static inline unsigned int iopt_bench_pick(struct iopt_bench *bench,
 					   unsigned int below)
 {

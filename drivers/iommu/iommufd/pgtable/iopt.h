@@ -38,8 +38,8 @@ struct page;
 
 /**
  * struct iommufd_iopt - an I/O page table
- * @domains_lock: see above
  * @space_lock: see above
+ * @domains_lock: see above
  * @areas: areas and the cover of @reserved
  * @reserved: ranges that cannot be mapped, with their owners
  * @allowed: ranges for automatic placement; empty means all
@@ -56,8 +56,8 @@ struct page;
  * @log: where refusals are told
  */
 struct iommufd_iopt {
-	struct rw_semaphore domains_lock;
 	struct rw_semaphore space_lock;
+	struct rw_semaphore domains_lock;
 	struct iova_set areas;
 	struct iova_resv reserved;
 	struct iova_set allowed;
@@ -244,7 +244,8 @@ void iopt_remove_access(struct iommufd_iopt *iopt, struct iopt_access *access);
 
 /*
  * Pin [@iova, @iova + @length) and return its pages; unpin the very same range later, from
- * the same table.  @write: pages will be written.  SPEC B5 has the errors.
+ * the same table.  @write: pages will be written.  SPEC B5 has the errors.  The caller holds
+ * the space lock for reading.
  */
 int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
 		    unsigned long length, struct page **pages, bool write);
@@ -259,7 +260,13 @@ int iopt_access_lock(struct iommufd_iopt *iopt, unsigned long iova,
 		     unsigned long length, phys_addr_t *phys);
 void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
 			unsigned long length);
-/* @flags: IOMMUFD_ACCESS_RW_* */
+/*
+ * Copy; @flags: IOMMUFD_ACCESS_RW_*.  The caller holds the space lock for reading.
+ * iopt_access_copy() is for the usual case and false in others, when nothing or a part has
+ * been copied: iopt_access_rw() does them all.
+ */
+bool iopt_access_copy(struct iommufd_iopt *iopt, unsigned long iova, void *data,
+		      unsigned long length, unsigned int flags);
 int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 		   unsigned long length, unsigned int flags);
 

@@ -9,8 +9,8 @@
  * access to let go; pages stay pinned however domains come and go meanwhile.  Pins for
  * hardware are counted apart, since nobody can be asked: they lock the area.
  *
- * Locks: the space lock, for reading while pinning and copying, for writing when an
- * access comes or goes.
+ * Locks: the space lock, for reading while pinning and copying, which callers that do so
+ * hold; for writing when an access comes or goes.
  */
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
@@ -82,12 +82,17 @@ static atomic_t *counter_of(struct iommufd_area *area, bool locks)
 	return locks ? &area->locks : &area->accesses;
 }
 
-/* May the area be used in this way?  check_open() tells why not. */
-static inline bool is_open(const struct iommufd_area *area, bool write)
+/* May accesses read or write what the area shows? */
+static inline bool is_live(const struct iommufd_area *area, bool write)
 {
 	return area_state(area) == AREA_LIVE && area->gate == AREA_OPEN &&
-	       (area->prot & (write ? IOMMU_WRITE : IOMMU_READ)) &&
-	       !area_revocable(area);
+	       (area->prot & (write ? IOMMU_WRITE : IOMMU_READ));
+}
+
+/* The same, and it is memory.  refuse_closed() tells why not. */
+static inline bool is_open(const struct iommufd_area *area, bool write)
+{
+	return is_live(area, write) && !area_revocable(area);
 }
 
 static noinline int refuse_closed(struct iommufd_log *log,
@@ -232,7 +237,7 @@ static inline int make_span(struct iommufd_iopt *iopt, struct iova_span *span,
  * @pages: filled with a pointer for each page that the range touches
  * @write: the pages will be written
  *
- * Context: may sleep and fault.  Takes the space lock.
+ * Context: may sleep and fault.  The space lock is held.
  * Return: 0; -EINVAL length 0, misaligned borders, or being unmapped; -EOVERFLOW;
  * -ENOENT when a part is not mapped; -EPERM by the mapping's protection; what
  * iommufd_backing_pin() says.  On failure nothing is pinned.
@@ -244,10 +249,10 @@ int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
 	struct iova_span span;
 	int rc;
 
+	lockdep_assert_held(&iopt->space_lock);
 	rc = make_span(iopt, &span, iova, length);
 	if (rc)
 		return rc;
-	guard(rwsem_read)(&iopt->space_lock);
 	return pin_span(iopt, &span, &pin);
 }
 
@@ -257,16 +262,16 @@ int iopt_access_pin(struct iommufd_iopt *iopt, unsigned long iova,
  * @iova: the same first byte
  * @length: the same length
  *
- * Context: may sleep.  Takes the space lock.  Cannot fail.
+ * Context: may sleep.  The space lock is held.  Cannot fail.
  */
 void iopt_access_unpin(struct iommufd_iopt *iopt, unsigned long iova,
 		       unsigned long length)
 {
 	struct iova_span span;
 
+	lockdep_assert_held(&iopt->space_lock);
 	if (WARN_ON(iova_span_make(&span, iova, length)))
 		return;
-	guard(rwsem_read)(&iopt->space_lock);
 	unpin_span(iopt, &span, false);
 }
 
@@ -373,45 +378,55 @@ void iopt_access_unlock(struct iommufd_iopt *iopt, unsigned long iova,
 	unpin_span(iopt, &span, true);
 }
 
-/* The bytes from @iova on lie in the area. */
-static inline int rw_area(struct iommufd_iopt *iopt, struct iommufd_area *area,
-			  unsigned long iova, void *data, unsigned long length,
-			  unsigned int flags)
+static int rw_part(const struct iopt_cover_walk *walk, void *data, unsigned int flags)
 {
-	unsigned long offset = area_offset_of(area, iova);
-	unsigned long first = offset >> PAGE_SHIFT;
+	struct iommufd_area *area = walk->area;
+	bool write = flags & IOMMUFD_ACCESS_RW_WRITE;
+	unsigned long first, npages;
 	int rc;
 
-	if (unlikely(!is_open(area, flags & IOMMUFD_ACCESS_RW_WRITE)))
-		return refuse_closed(iopt->log, area, flags & IOMMUFD_ACCESS_RW_WRITE);
-	rc = iommufd_backing_rw(area->backing, offset, data, length, flags, iopt->log);
+	if (!is_open(area, write))
+		return refuse_closed(walk->iopt->log, area, write);
+	rc = iommufd_backing_rw(area->backing, area_offset_of(area, walk->part.first), data,
+				iova_span_len(&walk->part), flags, walk->iopt->log);
 	/* After a failure, too: a part may have been copied. */
-	if (unlikely(area->written) && (flags & IOMMUFD_ACCESS_RW_WRITE))
-		area_mark_written(iopt, area, first,
-				  ((offset + length - 1) >> PAGE_SHIFT) - first + 1);
+	npages = part_pages(walk, &first);
+	if (write)
+		area_mark_written(walk->iopt, area, first, npages);
 	return rc;
 }
 
-static noinline int rw_span(struct iommufd_iopt *iopt, unsigned long iova, void *data,
-			    unsigned long length, unsigned int flags)
+/**
+ * iopt_access_copy - read or write memory through the table, in the usual case
+ * @iopt: table
+ * @iova: first byte
+ * @data: kernel buffer
+ * @length: bytes
+ * @flags: IOMMUFD_ACCESS_RW_*
+ *
+ * All bytes lie in an area that keeps no record, and nothing has to be pinned.
+ *
+ * Context: may sleep and fault.  The space lock is held.
+ * Return: false when it was not so, or went wrong; a part may have been copied.
+ */
+bool iopt_access_copy(struct iommufd_iopt *iopt, unsigned long iova, void *data,
+		      unsigned long length, unsigned int flags)
 {
-	struct iopt_cover_walk walk;
-	struct iova_span span;
-	int rc;
+	struct iova_node *node = iova_set_find(&iopt->areas, iova);
+	const struct iommufd_backing_ops *ops;
+	struct iommufd_area *area;
 
-	rc = make_span(iopt, &span, iova, length);
-	if (rc)
-		return rc;
-	rc = iopt_cover_first(&walk, iopt, &span);
-	while (!rc) {
-		rc = rw_area(iopt, walk.area, walk.part.first, data,
-			     iova_span_len(&walk.part), flags);
-		if (rc || iopt_cover_done(&walk))
-			break;
-		data += iova_span_len(&walk.part);
-		rc = iopt_cover_next(&walk);
-	}
-	return rc;
+	lockdep_assert_held(&iopt->space_lock);
+	/* A length of zero is not usual either. */
+	if (unlikely(!node || length - 1 > node->span.last - iova || iova_node_is_cover(node)))
+		return false;
+	area = area_of(node);
+	ops = area->backing->ops;
+	/* Device memory has no way to copy. */
+	if (unlikely(!is_live(area, flags & IOMMUFD_ACCESS_RW_WRITE) || area->written ||
+		     !ops->copy))
+		return false;
+	return ops->copy(area->backing, area_offset_of(area, iova), data, length, flags);
 }
 
 /**
@@ -422,20 +437,28 @@ static noinline int rw_span(struct iommufd_iopt *iopt, unsigned long iova, void 
  * @length: bytes
  * @flags: IOMMUFD_ACCESS_RW_*
  *
- * Context: may sleep and fault.  Takes the space lock.
+ * Context: may sleep and fault.  The space lock is held.
  * Return: 0; -EINVAL length 0 or being unmapped; -EOVERFLOW; -ENOENT at the first byte
  * that is not mapped, what lies before it has been copied; -EPERM; -EFAULT, -ENOMEM.
  */
 int iopt_access_rw(struct iommufd_iopt *iopt, unsigned long iova, void *data,
 		   unsigned long length, unsigned int flags)
 {
-	struct iova_node *node;
+	struct iopt_cover_walk walk;
+	struct iova_span span;
+	int rc;
 
-	guard(rwsem_read)(&iopt->space_lock);
-	node = iova_set_find(&iopt->areas, iova);
-	/* Mostly that is all: not empty, and in one area. */
-	if (likely(node && length - 1 <= node->span.last - iova &&
-		   !iova_node_is_cover(node) && area_state(area_of(node)) != AREA_NEW))
-		return rw_area(iopt, area_of(node), iova, data, length, flags);
-	return rw_span(iopt, iova, data, length, flags);
+	lockdep_assert_held(&iopt->space_lock);
+	rc = make_span(iopt, &span, iova, length);
+	if (rc)
+		return rc;
+	rc = iopt_cover_first(&walk, iopt, &span);
+	while (!rc) {
+		rc = rw_part(&walk, data, flags);
+		if (rc || iopt_cover_done(&walk))
+			break;
+		data += iova_span_len(&walk.part);
+		rc = iopt_cover_next(&walk);
+	}
+	return rc;
 }

@@ -521,8 +521,8 @@ static void step_access(struct fixture *fix)
 
 	if (is_device(&fix->model[first]))
 		KUNIT_EXPECT_EQ(fix->test, -EINVAL,
-				iopt_access_rw(&fix->bench.iopt, iova, &byte, 1, 0));
-	rc = iopt_access_pin(&fix->bench.iopt, iova, npages * PAGE_SIZE, pages, true);
+				iopt_bench_rw(&fix->bench, iova, &byte, 1, 0));
+	rc = iopt_bench_pin(&fix->bench, iova, npages * PAGE_SIZE, pages, true);
 	KUNIT_ASSERT_EQ(fix->test, rc, model_pin_rc(fix, first, npages));
 	if (rc)
 		return;
@@ -535,7 +535,7 @@ static void step_access(struct fixture *fix)
 	if (pick(fix, 2))
 		step_domain(fix);
 	check_pins(fix);
-	iopt_access_unpin(&fix->bench.iopt, iova, npages * PAGE_SIZE);
+	iopt_bench_unpin(&fix->bench, iova, npages * PAGE_SIZE);
 	for (unsigned int i = 0; i < npages; i++)
 		fix->model[first + i].access_pins--;
 }
@@ -599,8 +599,8 @@ static void test_access_unmap(struct iopt_access *access, unsigned long iova,
 
 	me->told++;
 	if (me->told == 3)
-		iopt_access_unpin(&me->fix->bench.iopt, SPACE_BASE + PAGE_SIZE,
-				  2 * PAGE_SIZE);
+		iopt_bench_unpin(&me->fix->bench, SPACE_BASE + PAGE_SIZE,
+				 2 * PAGE_SIZE);
 }
 
 static const struct iopt_access_ops test_access_ops = {
@@ -633,8 +633,8 @@ static void unmap_asks_access(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, iopt_add_access(&fix->bench.iopt, &access.access));
 	map_slices(fix, &slices, 0, 8, false);
 	KUNIT_ASSERT_EQ(test, 0,
-			iopt_access_pin(&fix->bench.iopt, SPACE_BASE + PAGE_SIZE,
-					2 * PAGE_SIZE, pages, false));
+			iopt_bench_pin(&fix->bench, SPACE_BASE + PAGE_SIZE,
+				       2 * PAGE_SIZE, pages, false));
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->bench.iopt, &bytes));
 	KUNIT_EXPECT_EQ(test, bytes, 8 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, access.told, 3);
@@ -655,7 +655,7 @@ static void eager_access_unmap(struct iopt_access *access, unsigned long iova,
 {
 	struct eager_access *me = container_of(access, struct eager_access, access);
 
-	iopt_access_unpin(&me->fix->bench.iopt, iova, length);
+	iopt_bench_unpin(&me->fix->bench, iova, length);
 }
 
 static const struct iopt_access_ops eager_access_ops = {
@@ -701,16 +701,16 @@ static void unmap_many_pinned(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, iopt_map(&fix->bench.iopt, &rq));
 		if (i < MANY_AREAS)
 			KUNIT_ASSERT_EQ(test, 0,
-					iopt_access_pin(&fix->bench.iopt, rq.iova,
-							PAGE_SIZE, &page, false));
+					iopt_bench_pin(&fix->bench, rq.iova,
+						       PAGE_SIZE, &page, false));
 	}
 	/* Cuts the last area. */
 	span.first = SPACE_BASE;
 	span.last = SPACE_BASE + (MANY_AREAS + 1) * PAGE_SIZE - 1;
 	KUNIT_EXPECT_EQ(test, -ENOENT, iopt_unmap(&fix->bench.iopt, &span, &bytes));
-	KUNIT_EXPECT_EQ(test, 0, iopt_access_pin(&fix->bench.iopt, SPACE_BASE, PAGE_SIZE,
-						 &page, false));
-	iopt_access_unpin(&fix->bench.iopt, SPACE_BASE, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, iopt_bench_pin(&fix->bench, SPACE_BASE, PAGE_SIZE,
+						&page, false));
+	iopt_bench_unpin(&fix->bench, SPACE_BASE, PAGE_SIZE);
 
 	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->bench.iopt, &bytes));
 	KUNIT_EXPECT_EQ(test, bytes, (MANY_AREAS + 2) * PAGE_SIZE);

@@ -200,7 +200,7 @@ static void record_test_exit(struct record_test *rt)
 {
 	for (int i = 0; i < MAX_PINS; i++)
 		if (rt->pins[i].npages)
-			iopt_access_unpin(&rt->bench.iopt, iova_of(rt->pins[i].first),
+			iopt_bench_unpin(&rt->bench, iova_of(rt->pins[i].first),
 					  rt->pins[i].npages * PAGE_SIZE);
 	for (int d = 0; d < NDOMAINS; d++)
 		if (rt->domains[d].added)
@@ -249,7 +249,7 @@ static void step_pin(struct record_test *rt)
 	if (!pin->npages) {
 		pin->first = pick(rt, SPACE_PAGES - ARRAY_SIZE(pages));
 		pin->npages = 1 + pick(rt, ARRAY_SIZE(pages));
-		if (iopt_access_pin(&rt->bench.iopt, iova_of(pin->first),
+		if (iopt_bench_pin(&rt->bench, iova_of(pin->first),
 				    pin->npages * PAGE_SIZE, pages, true)) {
 			/* What was pinned before the failure counts, too. */
 			for (unsigned int i = 0; i < pin->npages; i++) {
@@ -267,7 +267,7 @@ static void step_pin(struct record_test *rt)
 			rt->model[pin->first + i].pins++;
 		return;
 	}
-	iopt_access_unpin(&rt->bench.iopt, iova_of(pin->first), pin->npages * PAGE_SIZE);
+	iopt_bench_unpin(&rt->bench, iova_of(pin->first), pin->npages * PAGE_SIZE);
 	for (unsigned int i = 0; i < pin->npages; i++) {
 		rt->model[pin->first + i].pins--;
 		rt->model[pin->first + i].noted |= rt->recording;
@@ -282,7 +282,7 @@ static void step_copy(struct record_test *rt)
 	u8 byte = 0;
 	int rc;
 
-	rc = iopt_access_rw(&rt->bench.iopt, iova_of(at) + pick(rt, PAGE_SIZE), &byte, 1,
+	rc = iopt_bench_rw(&rt->bench, iova_of(at) + pick(rt, PAGE_SIZE), &byte, 1,
 			    write ? IOMMUFD_ACCESS_RW_WRITE : 0);
 	if (!rc && write)
 		rt->model[at].noted |= rt->recording;

@@ -8,7 +8,8 @@
  * failure, so that a test can write the errno that it expects. st_calls.c has
  * the calls with every argument open to abuse, st_env.c the devices, st_fail.c
  * failures of allocations, st_proc.c what /proc tells, child processes and memory,
- * st_mdev.c the mediated devices of samples/vfio-mdev.  st_group.h has groups, st_dma.h
+ * st_mdev.c the mediated devices of samples/vfio-mdev, st_userfault.c memory that has to be
+ * waited for.  st_group.h has groups, st_dma.h
  * what is mapped in a container.
  */
 #ifndef IOMMU_SELFTEST_H
@@ -147,6 +148,11 @@ void st_fail_pages(void);
 void st_fail_close(int fd);
 void st_fail_nth(int fd, unsigned int nth);
 bool st_fail_done(int fd);
+
+/* st_userfault.c */
+int st_watch(void *at, size_t size);
+int st_waiter(int fd, __u64 *page);
+int st_answer(int fd, __u64 page);
 
 /* st_mdev.c */
 struct st_mdev {

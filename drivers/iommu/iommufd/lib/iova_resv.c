@@ -129,6 +129,40 @@ void iova_resv_remove(struct iova_resv *resv, struct iova_set *set,
 	put_cover_on(resv, set);
 }
 
+static struct iova_node *keep(struct iova_node *node, struct iova_node *kept)
+{
+	if (node->is_cover)
+		return kept;
+	node->kept = kept;
+	return node;
+}
+
+/**
+ * iova_resv_remove_areas - take many areas out of a set at once
+ * @resv: the reserved ranges, whose cover stays
+ * @set: set of the areas
+ * @first: the lowest area that goes
+ * @last: the highest one; all between them go, too
+ *
+ * Those that stay are put into an empty set; what goes is not looked at.
+ */
+void iova_resv_remove_areas(struct iova_resv *resv, struct iova_set *set,
+			    struct iova_node *first, struct iova_node *last)
+{
+	struct iova_node *node, *kept = NULL;
+
+	for (node = iova_set_last(set); node != last; node = iova_set_prev(node))
+		kept = keep(node, kept);
+	for (node = iova_set_prev(first); node; node = iova_set_prev(node))
+		kept = keep(node, kept);
+	iova_set_init(set);
+	while ((node = kept)) {
+		kept = node->kept;
+		iova_set_insert(set, node);
+	}
+	put_cover_on(resv, set);
+}
+
 /**
  * iova_resv_first_in - find the lowest reserved range that overlaps another
  * @resv: the reserved ranges

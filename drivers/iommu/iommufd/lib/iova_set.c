@@ -20,7 +20,7 @@
 /* A longer hole is noted as this long; there is room for two of them at most. */
 #define HOLE_MAX ((unsigned long)LONG_MAX)
 
-/* A search that passed this many holes in vain is worth remembering. */
+/* A search that passed this many holes in vain is worth remembering instead of another. */
 #define BARREN_HOLES 16
 
 static inline struct iova_node *to_node(struct rb_node *rb)
@@ -62,6 +62,71 @@ void iova_set_init(struct iova_set *set)
 }
 
 /**
+ * struct insertion - where a new node goes
+ * @below: its lower neighbour, or NULL
+ * @above: its upper neighbour, or NULL
+ * @parent: its parent, or NULL
+ * @link: its place in @parent, or in the tree
+ */
+struct insertion {
+	struct iova_node *below, *above;
+	struct rb_node *parent, **link;
+};
+
+/* Beside the node of the last change? */
+static bool find_place_nearby(struct iova_set *set, const struct iova_span *span,
+			      struct insertion *at)
+{
+	struct iova_node *recent = set->recent;
+
+	if (!recent)
+		return false;
+	if (recent->span.last < span->first) {
+		at->below = recent;
+		at->above = to_node(rb_next(&recent->rb));
+		if (at->above && at->above->span.first <= span->last)
+			return false;
+	} else if (recent->span.first > span->last) {
+		at->above = recent;
+		at->below = to_node(rb_prev(&recent->rb));
+		if (at->below && at->below->span.last >= span->first)
+			return false;
+	} else {
+		return false;
+	}
+	/* Of two neighbours one is below the other in the tree, and has room. */
+	if (at->below && !at->below->rb.rb_right) {
+		at->parent = &at->below->rb;
+		at->link = &at->parent->rb_right;
+	} else {
+		at->parent = &at->above->rb;
+		at->link = &at->parent->rb_left;
+	}
+	return true;
+}
+
+static int find_place(struct iova_set *set, const struct iova_span *span,
+		      struct insertion *at)
+{
+	*at = (struct insertion){ .link = &set->tree.rb_node };
+	while (*at->link) {
+		struct iova_node *node = to_node(*at->link);
+
+		at->parent = *at->link;
+		if (span->last < node->span.first) {
+			at->above = node;
+			at->link = &at->parent->rb_left;
+		} else if (span->first > node->span.last) {
+			at->below = node;
+			at->link = &at->parent->rb_right;
+		} else {
+			return -EEXIST;
+		}
+	}
+	return 0;
+}
+
+/**
  * iova_set_insert - add a range
  * @set: the set
  * @node: the range, @span filled in; belongs to @set until it is removed
@@ -70,35 +135,24 @@ void iova_set_init(struct iova_set *set)
  */
 int iova_set_insert(struct iova_set *set, struct iova_node *node)
 {
-	struct rb_node **link = &set->tree.rb_node, *parent = NULL;
-	struct iova_node *below = NULL, *above = NULL;
+	struct insertion at __uninitialized;
 
-	while (*link) {
-		struct iova_node *at = to_node(*link);
-
-		parent = *link;
-		if (node->span.last < at->span.first) {
-			above = at;
-			link = &parent->rb_left;
-		} else if (node->span.first > at->span.last) {
-			below = at;
-			link = &parent->rb_right;
-		} else {
-			return -EEXIST;
-		}
-	}
+	if (!find_place_nearby(set, &node->span, &at) &&
+	    find_place(set, &node->span, &at))
+		return -EEXIST;
 
 	node->is_cover = false;
-	set_hole(node, below ? below->span.last + 1 : 0);
+	set_hole(node, at.below ? at.below->span.last + 1 : 0);
 	node->max_hole = node_hole(node);
-	rb_link_node(&node->rb, parent, link);
-	if (above)
-		set_hole(above, node->span.last + 1);
-	if (parent)
-		iova_callbacks_propagate(parent, NULL);
-	if (above)
-		iova_callbacks_propagate(&above->rb, NULL);
+	rb_link_node(&node->rb, at.parent, at.link);
+	if (at.above)
+		set_hole(at.above, node->span.last + 1);
+	if (at.parent)
+		iova_callbacks_propagate(at.parent, NULL);
+	if (at.above)
+		iova_callbacks_propagate(&at.above->rb, NULL);
 	rb_insert_augmented(&node->rb, &set->tree, &iova_callbacks);
+	set->recent = node;
 	return 0;
 }
 
@@ -117,6 +171,7 @@ void iova_set_remove(struct iova_set *set, struct iova_node *node)
 		iova_callbacks_propagate(&above->rb, NULL);
 	}
 	rb_erase_augmented(&node->rb, &set->tree, &iova_callbacks);
+	set->recent = above;
 
 	/* Something may fit from here on. */
 	if (!set->barren.length || first > set->barren.window.last)
@@ -159,8 +214,10 @@ static struct iova_node *first_ending_from(const struct iova_set *set,
 struct iova_node *iova_set_first_in(const struct iova_set *set,
 				    const struct iova_span *span)
 {
-	struct iova_node *node = first_ending_from(set, span->first);
+	struct iova_node *node = set->recent;
 
+	if (!node || node->span.first > span->first || node->span.last < span->first)
+		node = first_ending_from(set, span->first);
 	return node && node->span.first <= span->last ? node : NULL;
 }
 
@@ -173,6 +230,28 @@ struct iova_node *iova_set_first_in(const struct iova_set *set,
 struct iova_node *iova_set_next(struct iova_node *node)
 {
 	return to_node(rb_next(&node->rb));
+}
+
+/**
+ * iova_set_prev - the next lower range
+ * @node: a range of a set
+ *
+ * Return: the range, or NULL before the first.
+ */
+struct iova_node *iova_set_prev(struct iova_node *node)
+{
+	return to_node(rb_prev(&node->rb));
+}
+
+/**
+ * iova_set_last - the highest range
+ * @set: the set
+ *
+ * Return: the range, or NULL if there is none.
+ */
+struct iova_node *iova_set_last(const struct iova_set *set)
+{
+	return to_node(rb_last(&set->tree));
 }
 
 /**
@@ -319,20 +398,22 @@ int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 		start = hole_first(node);
 		if (start > rest.window.last)
 			return -ENOSPC;
-		if (place(&rest, start, node->span.first - 1, first))
+		if (place(&rest, start, node->span.first - 1, first)) {
+			set->recent = node;
 			goto found;
+		}
 		if (++passed % BARREN_HOLES == 0 &&
 		    node->span.last < rest.window.last)
 			note_barren(set, fit, node->span.last);
 	}
 
 	/* The hole behind the last node. */
-	node = to_node(rb_last(&set->tree));
+	node = iova_set_last(set);
 	start = node ? node->span.last + 1 : 0;
 	if ((node && !start) || !place(&rest, start, ULONG_MAX, first))
 		return -ENOSPC;
 found:
-	if (passed >= BARREN_HOLES)
+	if (passed >= BARREN_HOLES || (passed && !set->barren.length))
 		note_barren(set, fit, *first);
 	return 0;
 }

@@ -53,6 +53,7 @@ static inline unsigned long iova_hole_rough(unsigned long hole)
  *	  fit is cut to the largest value that does
  * @is_cover: the node stands for reserved ranges, see iova_node_is_cover()
  * @max_hole: largest @hole in the subtree below this node, itself included; rough
+ * @kept: next node that goes back into a set, while that is being emptied
  *
  * Only @span is the user's to set; the rest is private to iova_set.c.
  */
@@ -61,7 +62,10 @@ struct iova_node {
 	struct iova_span span;
 	unsigned long hole : IOVA_HOLE_BITS;
 	unsigned long is_cover : 1;
-	unsigned long max_hole;
+	union {
+		unsigned long max_hole;
+		struct iova_node *kept;
+	};
 };
 
 /**
@@ -81,12 +85,14 @@ struct iova_fit {
 /**
  * struct iova_set - ranges in ascending order, without overlap
  * @tree: the nodes
- * @barren: a search that had to look at many holes; nothing that satisfies it
+ * @recent: a node near the last change or search, where the next one may be, or NULL
+ * @barren: a search that had to look at holes in vain; nothing that satisfies it
  *	    begins in its window, which ends where the search did.  Spares the
  *	    next search of the kind the same holes.  Zero length: nothing known
  */
 struct iova_set {
 	struct rb_root tree;
+	struct iova_node *recent;
 	struct iova_fit barren;
 };
 
@@ -101,7 +107,8 @@ static inline bool iova_set_empty(const struct iova_set *set)
  * iova_set_insert() refuses (-EEXIST, nothing changed) a node that overlaps
  * another one.  iova_set_first_in() returns the lowest node that overlaps
  * @span or NULL, iova_set_next_in() the next one above @node that still does.
- * iova_set_next() returns the next higher node or NULL.
+ * iova_set_next() returns the next higher node or NULL, iova_set_prev() the next lower one,
+ * iova_set_last() the highest.
  */
 int iova_set_insert(struct iova_set *set, struct iova_node *node);
 void iova_set_remove(struct iova_set *set, struct iova_node *node);
@@ -110,6 +117,8 @@ struct iova_node *iova_set_first_in(const struct iova_set *set,
 struct iova_node *iova_set_next_in(struct iova_node *node,
 				   const struct iova_span *span);
 struct iova_node *iova_set_next(struct iova_node *node);
+struct iova_node *iova_set_prev(struct iova_node *node);
+struct iova_node *iova_set_last(const struct iova_set *set);
 
 /**
  * iova_set_find - find the range that contains an address
@@ -183,6 +192,8 @@ void iova_resv_init(struct iova_resv *resv);
  * iova_resv_add() reserves @span for @owner and updates the cover in @set.
  * -ENOMEM; -EADDRINUSE when an *area* of @set is there; nothing changed then.
  * iova_resv_remove() drops everything @owner reserved; never fails.
+ * iova_resv_remove_areas() takes all areas from @first to @last out of @set, in a time that
+ * depends on the number of those that stay.
  * iova_node_is_cover() tells cover nodes from the nodes of areas.
  * iova_resv_first_in() returns the lowest entry that overlaps @span or NULL.
  * iova_resv_next_hole() sets @hole to the lowest range at or above @from that no
@@ -193,6 +204,8 @@ int iova_resv_add(struct iova_resv *resv, struct iova_set *set,
 		  const char *name);
 void iova_resv_remove(struct iova_resv *resv, struct iova_set *set,
 		      const void *owner);
+void iova_resv_remove_areas(struct iova_resv *resv, struct iova_set *set,
+			    struct iova_node *first, struct iova_node *last);
 struct iova_resv_entry *iova_resv_first_in(const struct iova_resv *resv,
 					   const struct iova_span *span);
 bool iova_resv_next_hole(const struct iova_resv *resv, unsigned long from,

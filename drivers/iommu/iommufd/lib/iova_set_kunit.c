@@ -424,6 +424,25 @@ static void resv_remove(struct resv_model *r, int owner)
 	resv_paint(r);
 }
 
+/* All areas from one to another. */
+static void remove_areas(struct resv_model *r)
+{
+	struct model *m = &r->m;
+	struct iova_span span = random_span(m, SPACE);
+	struct iova_node *node, *first = NULL, *last = NULL;
+
+	iova_set_for_each_in(node, &m->set, &span) {
+		if (iova_node_is_cover(node))
+			continue;
+		first = first ?: node;
+		last = node;
+		model_fill(m, &node->span, 0);
+		m->used[node - m->nodes] = false;
+	}
+	if (first)
+		iova_resv_remove_areas(&m->resv, &m->set, first, last);
+}
+
 /* The cover is the union: as few nodes as there are groups of overlapping ones. */
 static void check_resv(struct kunit *test, struct resv_model *r)
 {
@@ -471,8 +490,10 @@ static void resv_test(struct kunit *test)
 				toggle_area(test, &r->m);
 			else if (below(&r->m, 4))
 				resv_add(test, r, below(&r->m, 3));
-			else
+			else if (below(&r->m, 6))
 				resv_remove(r, below(&r->m, 3));
+			else
+				remove_areas(r);
 			check_set(test, &r->m);
 			check_resv(test, r);
 			fit = random_fit(&r->m);

@@ -26,6 +26,9 @@
 #include "iopt_private.h"
 #include "iopt_record.h"
 
+/* Fewer areas leave the tree one by one. */
+#define UNMAP_MANY 16
+
 /* Rounds of asking accesses for the same area before it is a driver's bug. */
 #define UNMAP_MAX_ROUNDS 100
 
@@ -52,17 +55,30 @@ struct unmap_op {
 	const struct iopt_dirty_request *written;
 };
 
+/**
+ * struct unmap_claim - areas that are LEAVING
+ * @chain: the areas, linked by @next, in ascending order
+ * @last: the last one
+ * @nareas: how many
+ */
+struct unmap_claim {
+	struct iommufd_area *chain;
+	struct iommufd_area *last;
+	unsigned long nareas;
+};
+
 /*
  * Check all, then mark all as LEAVING and chain them.  -EAGAIN: the area in @busy is
  * pinned by accesses, and closed for new pins.
  */
 static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
-		       struct iommufd_area **chain, struct iova_span *busy)
+		       struct unmap_claim *claim, struct iova_span *busy)
 {
-	struct iommufd_area *area, *first = NULL, **link = &first, *pinned = NULL;
+	struct iommufd_area *area, **link = &claim->chain, *pinned = NULL;
 	struct iova_span span = op->span;
 	int rc;
 
+	*claim = (struct unmap_claim){};
 	guard(rwsem_write)(&iopt->space_lock);
 	if (op->rule == UNMAP_BEGUN && !iopt_span_of_begun(iopt, &span))
 		return 0;
@@ -74,6 +90,8 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 			pinned = area;
 		*link = area;
 		link = &area->next;
+		claim->last = area;
+		claim->nareas++;
 	}
 	*link = NULL;
 	if (pinned) {
@@ -82,9 +100,8 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		return -EAGAIN;
 	}
 
-	for (area = first; area; area = area->next)
+	for (area = claim->chain; area; area = area->next)
 		WRITE_ONCE(area->state, AREA_LEAVING);
-	*chain = first;
 	return 0;
 }
 
@@ -116,19 +133,31 @@ static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 	}
 }
 
+static void leave_set(struct iommufd_iopt *iopt, const struct unmap_claim *claim)
+{
+	if (claim->nareas > max(UNMAP_MANY, iopt->nareas / 2)) {
+		iova_resv_remove_areas(&iopt->reserved, &iopt->areas,
+				       &claim->chain->node, &claim->last->node);
+		return;
+	}
+	for (struct iommufd_area *area = claim->chain; area; area = area->next)
+		iova_set_remove(&iopt->areas, &area->node);
+}
+
+/* Number of bytes. */
 static unsigned long leave_tree(struct iommufd_iopt *iopt,
-				struct iommufd_area *chain)
+				const struct unmap_claim *claim)
 {
 	unsigned long bytes = 0;
 
 	guard(rwsem_write)(&iopt->space_lock);
-	for (struct iommufd_area *area = chain; area; area = area->next) {
-		iova_set_remove(&iopt->areas, &area->node);
+	leave_set(iopt, claim);
+	for (struct iommufd_area *area = claim->chain; area; area = area->next) {
 		area_forget(iopt, area);
-		iopt->nareas--;
 		iopt->no_vaddr -= area->gate == AREA_NO_VADDR;
 		bytes += area_length(area);
 	}
+	iopt->nareas -= claim->nareas;
 	iopt->nbytes -= bytes;
 	return bytes;
 }
@@ -136,24 +165,25 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 static int try_unmap(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		     unsigned long *unmapped, struct iova_span *busy)
 {
+	struct unmap_claim claim;
 	int rc;
 
 	/* Held until the pages are unpinned, CHANGE_PROCESS counts them under it. */
 	guard(rwsem_read)(&iopt->domains_lock);
-	struct iommufd_area *chain __free(area_chain) = NULL;
-	rc = claim_areas(iopt, op, &chain, busy);
-	if (rc)
+	rc = claim_areas(iopt, op, &claim, busy);
+	if (rc || !claim.chain)
 		return rc;
-	if (chain && op->written) {
+	if (op->written) {
 		rc = iopt_record_collect(iopt, op->written);
 		if (rc) {
-			unclaim(iopt, no_free_ptr(chain));
+			unclaim(iopt, claim.chain);
 			return rc;
 		}
 	}
 	/* Commit: nothing below can fail. */
-	leave_domains(iopt, chain);
-	*unmapped = leave_tree(iopt, chain);
+	leave_domains(iopt, claim.chain);
+	*unmapped = leave_tree(iopt, &claim);
+	area_free_chain(claim.chain);
 	return 0;
 }
 

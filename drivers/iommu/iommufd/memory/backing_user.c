@@ -320,6 +320,32 @@ struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 }
 
 /**
+ * iommufd_backing_is_user - has iommufd_backing_user() made it?
+ * @backing: the backing
+ *
+ * Return: true if it has.
+ */
+bool iommufd_backing_is_user(const struct iommufd_backing *backing)
+{
+	return backing->ops == &user_ops;
+}
+
+/**
+ * iommufd_backing_user_free - free memory of backings
+ * @backings: made by iommufd_backing_user()
+ * @n: how many, not zero
+ *
+ * Context: any.
+ */
+void iommufd_backing_user_free(void **backings, unsigned int n)
+{
+	if (n == 1)
+		kmem_cache_free(user_backings, backings[0]);
+	else
+		kmem_cache_free_bulk(user_backings, n, backings);
+}
+
+/**
  * iommufd_backing_user_init - get ready to make backings out of memory
  *
  * Return: 0; -ENOMEM.

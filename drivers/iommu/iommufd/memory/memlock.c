@@ -131,14 +131,15 @@ struct iommufd_payer *iommufd_payer_get_current(struct iommufd_accounts *account
 }
 
 /**
- * iommufd_payer_put - drop a reference
+ * iommufd_payer_put_many - drop references
  * @payer: the payer
+ * @n: how many
  *
  * Context: may sleep.
  */
-void iommufd_payer_put(struct iommufd_payer *payer)
+void iommufd_payer_put_many(struct iommufd_payer *payer, unsigned int n)
 {
-	if (!refcount_dec_and_test(&payer->refs))
+	if (!refcount_sub_and_test(n, &payer->refs))
 		return;
 	free_uid(payer->user);
 	put_task_struct(payer->task);

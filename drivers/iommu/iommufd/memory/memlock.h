@@ -92,7 +92,12 @@ static inline struct iommufd_payer *iommufd_payer_get(struct iommufd_payer *paye
 	return payer;
 }
 
-void iommufd_payer_put(struct iommufd_payer *payer);
+void iommufd_payer_put_many(struct iommufd_payer *payer, unsigned int n);
+
+static inline void iommufd_payer_put(struct iommufd_payer *payer)
+{
+	iommufd_payer_put_many(payer, 1);
+}
 
 /*
  * Charge @npages: -ENOMEM over the limit (reason: WHY_MEMLOCK with limit, in use and

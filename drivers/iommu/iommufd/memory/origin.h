@@ -29,6 +29,10 @@ int iommufd_backing_init(struct iommufd_backing *backing,
 			 struct iommufd_accounts *accounts,
 			 unsigned long npages, bool writable,
 			 struct iommufd_log *log);
+/* Has iommufd_backing_user() made it? */
+bool iommufd_backing_is_user(const struct iommufd_backing *backing);
+/* Memory of such backings; nothing is left in them. */
+void iommufd_backing_user_free(void **backings, unsigned int n);
 void iommufd_backing_unpin_runs(struct iommufd_backing *backing,
 				struct pfn_runs *runs, bool dirty);
 unsigned long iommufd_backing_npinned(struct iommufd_backing *backing);

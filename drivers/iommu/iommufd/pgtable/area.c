@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "../memory/backing.h"
+#include "../memory/discard.h"
 #include "area.h"
 #include "iopt.h"
 
@@ -49,13 +50,8 @@ struct iommufd_area *area_new(const struct iopt_slice *slice, int prot)
 	return area;
 }
 
-/**
- * area_free - unpin and free an area that is in no tree and in no domain
- * @area: the area
- *
- * Context: may sleep (unpinning, last reference of the backing).
- */
-void area_free(struct iommufd_area *area)
+/* For what does not go together with others. */
+static void area_free(struct iommufd_area *area)
 {
 	struct iommufd_backing *backing = area->backing;
 	struct iommufd_backing *home = area_home(area);
@@ -69,20 +65,25 @@ void area_free(struct iommufd_area *area)
 }
 
 /**
- * area_free_chain - area_free() for a chain linked by @next
- * @chain: first area, may be NULL
+ * area_free_chain - unpin and free areas that are in no tree and in no domain
+ * @chain: first area, linked by @next, may be NULL
  *
- * Context: may sleep.
+ * Context: may sleep (unpinning, last reference of a backing).
  */
 void area_free_chain(struct iommufd_area *chain)
 {
-	while (chain) {
-		struct iommufd_area *area = chain;
+	struct iommufd_discard discard __uninitialized;
+	struct iommufd_area *area;
 
+	iommufd_discard_begin(&discard);
+	while ((area = chain)) {
 		chain = area->next;
-		area_free(area);
+		if (area_home(area) != area->backing ||
+		    !iommufd_discard_add(&discard, area->backing, area->pinned))
+			area_free(area);
 		cond_resched();
 	}
+	iommufd_discard_end(&discard);
 }
 
 /**

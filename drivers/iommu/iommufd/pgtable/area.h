@@ -140,7 +140,6 @@ area_revocable(const struct iommufd_area *area)
 }
 
 struct iommufd_area *area_new(const struct iopt_slice *slice, int prot);
-void area_free(struct iommufd_area *area);
 void area_free_chain(struct iommufd_area *chain);
 int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area);
 void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area);

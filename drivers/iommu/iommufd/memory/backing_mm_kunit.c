@@ -352,7 +352,7 @@ static void check_limit(struct mm_test *mt, struct iommufd_payer *payer)
 	unsigned long before = 0;
 
 	if (payer->mode == IOMMUFD_ACCOUNT_USER)
-		before = atomic_long_read(&payer->user->locked_vm);
+		before = atomic_long_read(&payer->cred->user->locked_vm);
 	rlimit->rlim_cur = (before + 10) << PAGE_SHIFT;
 	KUNIT_EXPECT_EQ(test, 0, iommufd_payer_charge(payer, 8, NULL));
 	KUNIT_EXPECT_EQ(test, -ENOMEM, iommufd_payer_charge(payer, 3, NULL));
@@ -370,7 +370,7 @@ static void check_limit(struct mm_test *mt, struct iommufd_payer *payer)
 	KUNIT_EXPECT_EQ(test, 0, pinned(mt));
 	if (payer->mode == IOMMUFD_ACCOUNT_USER)
 		KUNIT_EXPECT_EQ(test, before,
-				atomic_long_read(&payer->user->locked_vm));
+				atomic_long_read(&payer->cred->user->locked_vm));
 	*rlimit = saved;
 }
 

@@ -72,7 +72,21 @@ static bool payer_is_current(const struct iommufd_payer *payer,
 {
 	return payer->mm == current->mm &&
 	       payer->task == current->group_leader &&
-	       payer->user == current_user() && payer->mode == mode;
+	       payer->cred->user == current_user() && payer->mode == mode;
+}
+
+/*
+ * The same, known at first sight: what a set of credentials may do does not change.  The
+ * mode of the file does.
+ */
+static bool payer_is_current_still(const struct iommufd_payer *payer,
+				   const struct iommufd_accounts *accounts)
+{
+	return payer->mm == current->mm &&
+	       payer->task == current->group_leader &&
+	       payer->cred == current_cred() &&
+	       (payer->mode == IOMMUFD_ACCOUNT_NONE ||
+		payer->mode == READ_ONCE(accounts->mode));
 }
 
 static struct iommufd_payer *payer_new(struct iommufd_accounts *accounts,
@@ -89,7 +103,7 @@ static struct iommufd_payer *payer_new(struct iommufd_accounts *accounts,
 	payer->mm = current->mm;
 	mmgrab(payer->mm);
 	payer->task = get_task_struct(current->group_leader);
-	payer->user = get_uid(current_user());
+	payer->cred = get_current_cred();
 	return payer;
 }
 
@@ -105,12 +119,19 @@ static struct iommufd_payer *payer_new(struct iommufd_accounts *accounts,
  */
 struct iommufd_payer *iommufd_payer_get_current(struct iommufd_accounts *accounts)
 {
-	enum iommufd_account_mode mode = mode_for_current(accounts);
 	struct iommufd_payer *payer, *old;
+	enum iommufd_account_mode mode;
 
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);
 
+	scoped_guard(spinlock, &accounts->lock) {
+		payer = accounts->recent;
+		if (payer && payer_is_current_still(payer, accounts))
+			return iommufd_payer_get(payer);
+	}
+
+	mode = mode_for_current(accounts);
 	scoped_guard(spinlock, &accounts->lock) {
 		payer = accounts->recent;
 		if (payer && payer_is_current(payer, mode))
@@ -141,7 +162,7 @@ void iommufd_payer_put_many(struct iommufd_payer *payer, unsigned int n)
 {
 	if (!refcount_sub_and_test(n, &payer->refs))
 		return;
-	free_uid(payer->user);
+	put_cred(payer->cred);
 	put_task_struct(payer->task);
 	mmdrop(payer->mm);
 	kfree(payer);
@@ -162,14 +183,14 @@ static int charge_user(struct iommufd_payer *payer, unsigned long npages,
 		       struct iommufd_log *log)
 {
 	unsigned long limit = task_rlimit(payer->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-	long used = atomic_long_read(&payer->user->locked_vm);
+	long used = atomic_long_read(&payer->cred->user->locked_vm);
 	unsigned long sum;
 
 	do {
 		if (check_add_overflow((unsigned long)used, npages, &sum) ||
 		    sum > limit)
 			return refuse_memlock(payer, limit, used, npages, log);
-	} while (!atomic_long_try_cmpxchg(&payer->user->locked_vm, &used, sum));
+	} while (!atomic_long_try_cmpxchg(&payer->cred->user->locked_vm, &used, sum));
 	return 0;
 }
 
@@ -225,7 +246,7 @@ static void uncharge_limit(struct iommufd_payer *payer, unsigned long npages)
 		return;
 	if (payer->mode == IOMMUFD_ACCOUNT_USER) {
 		WARN_ON_ONCE(atomic_long_sub_return(npages,
-						    &payer->user->locked_vm) < 0);
+						    &payer->cred->user->locked_vm) < 0);
 	} else {
 		mmap_write_lock(payer->mm);
 		__account_locked_vm(payer->mm, npages, false, payer->task, false);
@@ -289,7 +310,7 @@ static bool same_limit(const struct iommufd_payer *a,
 		return false;
 	switch (a->mode) {
 	case IOMMUFD_ACCOUNT_USER:
-		return a->user == b->user;
+		return a->cred->user == b->cred->user;
 	case IOMMUFD_ACCOUNT_MM:
 		return a->mm == b->mm;
 	default:

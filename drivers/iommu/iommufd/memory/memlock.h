@@ -21,10 +21,10 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
+struct cred;
 struct iommufd_log;
 struct mm_struct;
 struct task_struct;
-struct user_struct;
 
 /**
  * enum iommufd_account_mode - where pinned pages are counted and limited
@@ -64,7 +64,7 @@ struct iommufd_accounts {
  * @mode: fixed when the payer is made
  * @mm: address space, held by mmgrab() only: it may die
  * @task: thread-group leader
- * @user: owner of @task when the payer was made
+ * @cred: credentials of the caller for whom the payer was made; their user is charged
  */
 struct iommufd_payer {
 	refcount_t refs;
@@ -72,7 +72,7 @@ struct iommufd_payer {
 	struct iommufd_accounts *accounts;
 	struct mm_struct *mm;
 	struct task_struct *task;
-	struct user_struct *user;
+	const struct cred *cred;
 };
 
 void iommufd_accounts_init(struct iommufd_accounts *accounts,

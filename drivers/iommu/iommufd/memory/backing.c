@@ -173,6 +173,27 @@ int iommufd_backing_pin_pages(struct iommufd_backing *backing,
 	return rc;
 }
 
+/**
+ * iommufd_backing_pin_new - take the first use of all pages
+ * @backing: the backing, which nobody else knows yet
+ * @log: where a refusal is told
+ *
+ * Context: may sleep, may fault.  Nobody else is there, so that no lock is needed.
+ * Return: as iommufd_backing_pin().
+ */
+int iommufd_backing_pin_new(struct iommufd_backing *backing, struct iommufd_log *log)
+{
+	int rc;
+
+	if (WARN_ON_ONCE(backing->in_parts || backing->whole_uses))
+		return -EINVAL;
+	rc = iommufd_backing_charge_and_pin(backing, 0, backing->npages,
+					    &backing->whole_runs, log);
+	if (!rc)
+		backing->whole_uses = 1;
+	return rc;
+}
+
 static void unpin(struct iommufd_backing *backing, unsigned long first,
 		  unsigned long npages, const struct iommufd_payer *heir)
 {

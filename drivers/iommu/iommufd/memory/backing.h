@@ -198,6 +198,9 @@ static inline int iommufd_backing_pin(struct iommufd_backing *backing,
 	return iommufd_backing_pin_pages(backing, first, npages, NULL, log);
 }
 
+/* The same, the first time and for all pages, before anybody else knows the backing. */
+int iommufd_backing_pin_new(struct iommufd_backing *backing, struct iommufd_log *log);
+
 /* Give exactly the same range back.  Cannot fail; pages without a use are unpinned. */
 void iommufd_backing_unpin(struct iommufd_backing *backing, unsigned long first,
 			   unsigned long npages);

@@ -164,6 +164,13 @@ void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
 		set_bit(bit++, bits);
 }
 
+/* All pages of a backing that nobody but the call that makes the area knows yet? */
+static bool is_first_use(const struct iommufd_area *area)
+{
+	return area->in_room && area->state == AREA_NEW &&
+	       area_npages(area) == area->backing->npages;
+}
+
 /**
  * area_pin - pin the area's pages for the domains, or see that its device memory is there
  * @area: the area, not pinned yet
@@ -179,6 +186,8 @@ int area_pin(struct iommufd_area *area, struct iommufd_log *log)
 
 	if (rev)
 		rc = iommufd_revocable_find(rev, log);
+	else if (is_first_use(area))
+		rc = iommufd_backing_pin_new(area->backing, log);
 	else
 		rc = iommufd_backing_pin(area->backing, area_first_page(area),
 					 area_npages(area), log);

@@ -368,3 +368,25 @@ void domain_unmap_end(struct domain_unmap *un)
 	unmap_pending(un);
 	iommu_iotlb_sync(un->domain, un->gather);
 }
+
+/**
+ * domain_unmap_chain - take areas out of a domain, and flush the IOTLBs once
+ * @domain: the domain
+ * @chain: the areas, linked by @next, in ascending order
+ * @end: the first area of the chain that is not in the domain; NULL if all are
+ *
+ * Context: may sleep.  After this no device reaches the pages through the domain.
+ */
+void domain_unmap_chain(struct iommu_domain *domain, struct iommufd_area *chain,
+			const struct iommufd_area *end)
+{
+	struct iommu_iotlb_gather gather __uninitialized;
+	struct domain_unmap un __uninitialized;
+
+	domain_unmap_begin(&un, domain, &gather);
+	for (struct iommufd_area *area = chain; area != end; area = area->next) {
+		domain_unmap_area(&un, area);
+		cond_resched();
+	}
+	domain_unmap_end(&un);
+}

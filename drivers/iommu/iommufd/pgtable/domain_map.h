@@ -72,4 +72,8 @@ static inline void domain_unmap_begin(struct domain_unmap *un,
 
 void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area);
 void domain_unmap_end(struct domain_unmap *un);
+
+/* All of that for areas linked by @next, up to but without @end. */
+void domain_unmap_chain(struct iommu_domain *domain, struct iommufd_area *chain,
+			const struct iommufd_area *end);
 #endif

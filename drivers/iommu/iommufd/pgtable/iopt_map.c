@@ -83,20 +83,6 @@ static int areas_pin(struct iommufd_iopt *iopt, struct iommufd_area *chain,
 	return 0;
 }
 
-/* Take the areas up to but without @end (NULL: all) out of a domain again. */
-static void areas_from_domain(struct iommufd_area *chain,
-			      struct iommufd_area *end,
-			      struct iommu_domain *domain)
-{
-	struct iommu_iotlb_gather gather;
-	struct domain_unmap un;
-
-	domain_unmap_begin(&un, domain, &gather);
-	for (struct iommufd_area *area = chain; area != end; area = area->next)
-		domain_unmap_area(&un, area);
-	domain_unmap_end(&un);
-}
-
 /* All areas into one domain, or none. */
 static int areas_to_domain(struct iommufd_iopt *iopt, struct iommufd_area *chain,
 			   struct iommu_domain *domain,
@@ -112,14 +98,14 @@ static int areas_to_domain(struct iommufd_iopt *iopt, struct iommufd_area *chain
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		rc = domain_map_area(&to, area);
 		if (rc) {
-			areas_from_domain(chain, area, domain);
+			domain_unmap_chain(domain, chain, area);
 			return rc;
 		}
 		cond_resched();
 	}
 	rc = domain_map_sync(&to, span);
 	if (rc)
-		areas_from_domain(chain, NULL, domain);
+		domain_unmap_chain(domain, chain, NULL);
 	return rc;
 }
 
@@ -136,7 +122,7 @@ static int areas_to_domains(struct iommufd_iopt *iopt,
 			continue;
 		list_for_each_entry_continue_reverse(entry, &iopt->domains,
 						     item)
-			areas_from_domain(chain, NULL, entry->domain);
+			domain_unmap_chain(entry->domain, chain, NULL);
 		return rc;
 	}
 	return 0;

@@ -17,9 +17,7 @@
  * far as they reach.
  */
 #include <linux/cleanup.h>
-#include <linux/iommu.h>
 #include <linux/iommufd_report.h>
-#include <linux/sched.h>
 
 #include "domain_map.h"
 #include "iopt_dirty.h"
@@ -119,18 +117,10 @@ static void unclaim(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 
 static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 {
-	struct iommu_iotlb_gather gather __uninitialized;
-	struct domain_unmap un __uninitialized;
 	struct iopt_domain *entry;
 
-	list_for_each_entry(entry, &iopt->domains, item) {
-		domain_unmap_begin(&un, entry->domain, &gather);
-		for (struct iommufd_area *area = chain; area; area = area->next) {
-			domain_unmap_area(&un, area);
-			cond_resched();
-		}
-		domain_unmap_end(&un);
-	}
+	list_for_each_entry(entry, &iopt->domains, item)
+		domain_unmap_chain(entry->domain, chain, NULL);
 }
 
 static void leave_set(struct iommufd_iopt *iopt, const struct unmap_claim *claim)

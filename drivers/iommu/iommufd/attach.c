@@ -30,6 +30,7 @@
 #include "igroup.h"
 #include "ioas.h"
 #include "lib/xa_entries.h"
+#include "trace.h"
 
 static struct iommufd_iopt *iopt_of(struct iommufd_hw_pagetable *hwpt)
 {
@@ -277,7 +278,9 @@ int iommufd_attach_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 			return PTR_ERR(attach);
 	}
 	rc = add_device(idev, pasid, attach);
-	if (rc && !xa_has_entries(&attach->devices))
+	if (!rc)
+		trace_iommufd_attach(idev->dev, pasid, hwpt->obj.id);
+	else if (!xa_has_entries(&attach->devices))
 		attach_free(igroup, pasid, attach);
 	return rc;
 }
@@ -397,6 +400,7 @@ int iommufd_replace_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 	for (i = 0; i < old->nrefs; i++)
 		iommufd_object_hold(&hwpt->obj);
 	attach->hwpt = hwpt;
+	trace_iommufd_replace(idev->dev, pasid, hwpt->obj.id);
 	return 0;
 }
 
@@ -439,5 +443,6 @@ void iommufd_detach_hwpt(struct iommufd_device *idev, ioasid_t pasid,
 		return;
 	old->hwpt = attach->hwpt;
 	old->nrefs = 1;
+	trace_iommufd_detach(idev->dev, pasid, old->hwpt->obj.id);
 	leave(idev, pasid, attach);
 }

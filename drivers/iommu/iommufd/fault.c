@@ -14,6 +14,7 @@
 #include "device.h"
 #include "fault.h"
 #include "hwpt.h"
+#include "trace.h"
 
 static void answer(struct iopf_group *group, enum iommu_page_response_code code)
 {
@@ -95,6 +96,8 @@ int iommufd_fault_iopf_handler(struct iopf_group *group)
 	/* Else the core frees it when the driver takes the device from its queue. */
 	iopf_group_dequeue(group);
 
+	trace_iommufd_fault(group->fault_param->dev, &group->last_fault.fault.prm,
+			    fault->obj.id);
 	guard(mutex)(&fault->lock);
 	if (fault->closed) {
 		answer(group, IOMMU_PAGE_RESP_INVALID);

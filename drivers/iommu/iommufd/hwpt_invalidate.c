@@ -10,6 +10,7 @@
 #include <linux/iommu.h>
 
 #include "hwpt.h"
+#include "trace.h"
 #include "ucmd.h"
 
 #define INVALIDATE_MAX_ENTRIES BIT(19)
@@ -118,6 +119,7 @@ static int run(const struct iommufd_ucmd *ucmd,
 	rc = invalidate_object(ucmd, obj, &array);
 	iommufd_object_put(objs, obj);
 	*ndone = array.entry_num;
+	trace_iommufd_invalidate(cmd->hwpt_id, cmd->data_type, cmd->entry_num, *ndone, rc);
 	return rc;
 }
 

@@ -78,6 +78,7 @@ struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx)
 		return ioas;
 	ioas->ictx = ictx;
 	iopt_init(&ioas->iopt, &ictx->log);
+	ioas->iopt.id = ioas->obj.id;
 	mutex_init(&ioas->mutex);
 	INIT_LIST_HEAD(&ioas->hwpts);
 	return ioas;

@@ -21,6 +21,8 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
+#include "trace.h"
+
 static const char *const why_names[WHY_NUM] = {
 	[WHY_UNSPECIFIED] = "unspecified",
 	[WHY_NO_OBJECT] = "no-object",
@@ -167,6 +169,7 @@ static void seal(struct iommufd_log *log, const struct iommufd_refusal *note,
 	entry->pid = 0;
 	entry->rc = rc;
 	entry->call = call;
+	trace_iommufd_refused(call, rc, iommufd_why_name(entry->why), entry->text);
 }
 
 /**

@@ -53,6 +53,7 @@ struct page;
  * @no_vaddr: areas in @areas whose memory has no valid user address, see iopt_vaddr.h
  * @nareas: areas in @areas
  * @nbytes: bytes that they cover
+ * @id: of the IOAS, for traces
  * @log: where refusals are told
  */
 struct iommufd_iopt {
@@ -71,6 +72,7 @@ struct iommufd_iopt {
 	unsigned long no_vaddr;
 	unsigned long nareas;
 	u64 nbytes;
+	u32 id;
 	struct iommufd_log *log;
 };
 

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "../memory/backing.h"
+#include "../trace.h"
 #include "domain_map.h"
 #include "iopt_private.h"
 
@@ -202,6 +203,7 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		/* Who sees LIVE sees the area pinned and mapped. */
 		smp_store_release(&area->state, AREA_LIVE);
 	}
+	trace_iommufd_map(iopt->id, span.first, span.last, rq->prot);
 	return 0;
 }
 

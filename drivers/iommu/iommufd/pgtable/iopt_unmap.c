@@ -19,6 +19,7 @@
 #include <linux/cleanup.h>
 #include <linux/iommufd_report.h>
 
+#include "../trace.h"
 #include "domain_map.h"
 #include "iopt_dirty.h"
 #include "iopt_private.h"
@@ -234,6 +235,8 @@ static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	}
 	if (rc && told)
 		reopen(iopt, &op->span);
+	if (*unmapped)
+		trace_iommufd_unmap(iopt->id, op->span.first, op->span.last, *unmapped);
 	return rc;
 }
 

@@ -18,6 +18,24 @@
 #include "lib/xa_entries.h"
 #include "sw_msi.h"
 
+/* Ascending numbers. */
+static LIST_HEAD(contexts);
+static DEFINE_MUTEX(contexts_lock);
+static u64 last_serial;
+
+static void list_ctx(struct iommufd_ctx *ictx)
+{
+	guard(mutex)(&contexts_lock);
+	ictx->serial = ++last_serial;
+	list_add_tail(&ictx->item, &contexts);
+}
+
+static void unlist_ctx(struct iommufd_ctx *ictx)
+{
+	guard(mutex)(&contexts_lock);
+	list_del(&ictx->item);
+}
+
 /**
  * iommufd_ctx_create - make the context of a file that is being opened
  * @file: the file
@@ -51,6 +69,7 @@ int iommufd_ctx_create(struct file *file,
 	ictx->from_vfio_node = from_vfio_node;
 	iommufd_container_init(&ictx->container);
 	file->private_data = ictx;
+	list_ctx(ictx);
 	return 0;
 }
 
@@ -66,6 +85,7 @@ int iommufd_ctx_release(struct inode *inode, struct file *file)
 {
 	struct iommufd_ctx *ictx = file->private_data;
 
+	unlist_ctx(ictx);
 	iommufd_objects_destroy_all(&ictx->objects);
 	iommufd_sw_msi_free_maps(ictx);
 	WARN_ON(!mtree_empty(&ictx->mt_mmap));
@@ -75,6 +95,24 @@ int iommufd_ctx_release(struct inode *inode, struct file *file)
 	iommufd_accounts_destroy(&ictx->accounts);
 	kfree(ictx);
 	return 0;
+}
+
+/**
+ * iommufd_ctx_next - find an open iommufd by its number
+ * @serial: number
+ *
+ * Context: process context, may sleep.
+ * Return: the context with the lowest number from @serial on, with a reference; or NULL.
+ */
+struct iommufd_ctx *iommufd_ctx_next(u64 serial)
+{
+	struct iommufd_ctx *ictx;
+
+	guard(mutex)(&contexts_lock);
+	list_for_each_entry(ictx, &contexts, item)
+		if (ictx->serial >= serial && get_file_active(&ictx->file))
+			return ictx;
+	return NULL;
 }
 
 /**

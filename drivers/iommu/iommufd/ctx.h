@@ -9,6 +9,7 @@
 
 #include <linux/atomic.h>
 #include <linux/iommufd_report.h>
+#include <linux/list.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -25,6 +26,8 @@ struct inode;
  * struct iommufd_ctx - an open /dev/iommu
  * @dev: the node it was opened on; stands for it before the exporter of a dma-buf
  * @p2p_user_va: a BAR may be mapped by its user address; constant
+ * @serial: number among all that were opened, from 1
+ * @item: in the list of those that are open
  * @file: its file; bound devices, accesses and event fds hold a reference, so the
  *	  context lives as long as they do
  * @objects: everything with an ID
@@ -46,6 +49,8 @@ struct inode;
 struct iommufd_ctx {
 	struct device *dev;
 	bool p2p_user_va;
+	u64 serial;
+	struct list_head item;
 	struct file *file;
 	struct iommufd_objects objects;
 	struct iommufd_log log;
@@ -70,4 +75,5 @@ int iommufd_ctx_create(struct file *file,
 		       const struct iommufd_object_ops *const *ops,
 		       bool from_vfio_node);
 int iommufd_ctx_release(struct inode *inode, struct file *file);
+struct iommufd_ctx *iommufd_ctx_next(u64 serial);
 #endif

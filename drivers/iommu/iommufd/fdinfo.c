@@ -9,6 +9,7 @@
  * keys and new words at the end of a line may come, so read what is known and skip the
  * rest.
  *
+ *	iommufd:	N
  *	mode:	user|process
  *	pinned:	BYTES
  *	charged:	BYTES
@@ -22,6 +23,7 @@
  *	access:	id=N ioas=N|none
  *	refused:	SEQ CALL errno=N reason=CODE TEXT
  *
+ * iommufd is a number that no other iommufd has had since the module was loaded.
  * mode tells whose limit counts pinned memory: that of the user or of each process.
  * pinned is all memory the file holds now, charged the part that counts against a limit.
  * The container line is there for a file that is used as a container of VFIO, or was opened
@@ -194,6 +196,7 @@ void iommufd_show_fdinfo(struct seq_file *m, struct file *file)
 	struct iommufd_object *obj;
 	unsigned long id = 0;
 
+	seq_printf(m, "iommufd:\t%llu\n", ictx->serial);
 	seq_printf(m, "mode:\t%s\n",
 		   READ_ONCE(accounts->mode) == IOMMUFD_ACCOUNT_MM ? "process" : "user");
 	seq_printf(m, "pinned:\t%llu\n",

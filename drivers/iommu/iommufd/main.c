@@ -20,6 +20,7 @@
 
 #include "access.h"
 #include "ctx.h"
+#include "debugfs.h"
 #include "device.h"
 #include "fault.h"
 #include "fdinfo.h"
@@ -312,8 +313,10 @@ static int __init iommufd_init(void)
 	rc = iommufd_test_init();
 	if (!rc) {
 		rc = register_nodes();
-		if (!rc)
+		if (!rc) {
+			iommufd_debugfs_init();
 			return 0;
+		}
 		iommufd_test_exit();
 	}
 	caches_exit();
@@ -323,6 +326,7 @@ module_init(iommufd_init);
 
 static void __exit iommufd_exit(void)
 {
+	iommufd_debugfs_exit();
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&vfio_node);
 	misc_deregister(&iommufd_node);

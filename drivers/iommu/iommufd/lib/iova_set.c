@@ -20,7 +20,7 @@
 /* A longer hole is noted as this long; there is room for two of them at most. */
 #define HOLE_MAX ((unsigned long)LONG_MAX)
 
-/* A search that passed this many holes in vain is worth remembering instead of another. */
+/* A search that passed this many holes in vain is worth remembering. */
 #define BARREN_HOLES 16
 
 static inline struct iova_node *to_node(struct rb_node *rb)
@@ -277,14 +277,26 @@ static bool is_wide(struct rb_node *subtree, unsigned long want)
 }
 
 /*
+ * @want is rough here and below, as @max_hole is: a hole is rounded down to less than
+ * @want if and only if it is shorter than that.
+ */
+static bool has_wide_hole(const struct iova_node *node, unsigned long want)
+{
+	return node->hole >= want;
+}
+
+/*
  * Lowest node with a hole of @want bytes, or a little less, in a subtree that has one.
- * @want is rough here and below.
  */
 static struct iova_node *lowest_wide(struct rb_node *rb, unsigned long want)
 {
-	while (is_wide(rb->rb_left, want) || node_hole(to_node(rb)) < want)
-		rb = is_wide(rb->rb_left, want) ? rb->rb_left : rb->rb_right;
-	return to_node(rb);
+	for (;;) {
+		bool is_left = is_wide(rb->rb_left, want);
+
+		if (!is_left && has_wide_hole(to_node(rb), want))
+			return to_node(rb);
+		rb = is_left ? rb->rb_left : rb->rb_right;
+	}
 }
 
 /* The next node above @node with a hole of @want bytes. */
@@ -297,7 +309,7 @@ static struct iova_node *next_wide(struct iova_node *node, unsigned long want)
 	for (; (parent = rb_parent(rb)); rb = parent) {
 		if (rb == parent->rb_right)
 			continue;
-		if (node_hole(to_node(parent)) >= want)
+		if (has_wide_hole(to_node(parent), want))
 			return to_node(parent);
 		if (is_wide(parent->rb_right, want))
 			return lowest_wide(parent->rb_right, want);
@@ -310,10 +322,16 @@ static struct iova_node *first_wide(const struct iova_set *set,
 				    unsigned long from, unsigned long want)
 {
 	struct rb_node *rb = set->tree.rb_node;
-	struct iova_node *found = NULL;
+	struct iova_node *found;
 
 	if (!is_wide(rb, want))
 		return NULL;
+	/* Mostly there is none below. */
+	found = lowest_wide(rb, want);
+	if (found->span.first > from)
+		return found;
+
+	found = NULL;
 	while (rb) {
 		if (to_node(rb)->span.first > from) {
 			found = to_node(rb);
@@ -322,7 +340,7 @@ static struct iova_node *first_wide(const struct iova_set *set,
 			rb = rb->rb_right;
 		}
 	}
-	return !found || node_hole(found) >= want ? found : next_wide(found, want);
+	return !found || has_wide_hole(found, want) ? found : next_wide(found, want);
 }
 
 /* Lowest place in the part of a hole that lies in the window. */
@@ -413,7 +431,7 @@ int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 	if ((node && !start) || !place(&rest, start, ULONG_MAX, first))
 		return -ENOSPC;
 found:
-	if (passed >= BARREN_HOLES || (passed && !set->barren.length))
+	if (passed >= BARREN_HOLES)
 		note_barren(set, fit, *first);
 	return 0;
 }

@@ -86,7 +86,7 @@ struct iova_fit {
  * struct iova_set - ranges in ascending order, without overlap
  * @tree: the nodes
  * @recent: a node near the last change or search, where the next one may be, or NULL
- * @barren: a search that had to look at holes in vain; nothing that satisfies it
+ * @barren: a search that had to look at many holes; nothing that satisfies it
  *	    begins in its window, which ends where the search did.  Spares the
  *	    next search of the kind the same holes.  Zero length: nothing known
  */

@@ -185,7 +185,8 @@ void iommufd_backing_put(struct iommufd_backing *backing);
  * Take one use of @npages pages from @first.  Pages that are not pinned yet are
  * charged and pinned now.  0, or a negative errno with the reason noted and nothing
  * changed: -ENOMEM (limit, memory), -EFAULT (no such memory, not writable, the
- * process is gone), -EINTR (killed), -EINVAL, -EOVERFLOW (too many uses).  @pages: filled with the pages.
+ * process is gone), -EINTR (killed), -EINVAL, -EOVERFLOW (too many uses).  @pages is
+ * filled with the pages.
  */
 int iommufd_backing_pin_pages(struct iommufd_backing *backing,
 			      unsigned long first, unsigned long npages,

@@ -201,7 +201,7 @@ static void record_test_exit(struct record_test *rt)
 	for (int i = 0; i < MAX_PINS; i++)
 		if (rt->pins[i].npages)
 			iopt_bench_unpin(&rt->bench, iova_of(rt->pins[i].first),
-					  rt->pins[i].npages * PAGE_SIZE);
+					 rt->pins[i].npages * PAGE_SIZE);
 	for (int d = 0; d < NDOMAINS; d++)
 		if (rt->domains[d].added)
 			iopt_remove_domain(&rt->bench.iopt, &rt->domains[d].entry);
@@ -250,7 +250,7 @@ static void step_pin(struct record_test *rt)
 		pin->first = pick(rt, SPACE_PAGES - ARRAY_SIZE(pages));
 		pin->npages = 1 + pick(rt, ARRAY_SIZE(pages));
 		if (iopt_bench_pin(&rt->bench, iova_of(pin->first),
-				    pin->npages * PAGE_SIZE, pages, true)) {
+				   pin->npages * PAGE_SIZE, pages, true)) {
 			/* What was pinned before the failure counts, too. */
 			for (unsigned int i = 0; i < pin->npages; i++) {
 				struct model_page *page = &rt->model[pin->first + i];
@@ -283,7 +283,7 @@ static void step_copy(struct record_test *rt)
 	int rc;
 
 	rc = iopt_bench_rw(&rt->bench, iova_of(at) + pick(rt, PAGE_SIZE), &byte, 1,
-			    write ? IOMMUFD_ACCESS_RW_WRITE : 0);
+			   write ? IOMMUFD_ACCESS_RW_WRITE : 0);
 	if (!rc && write)
 		rt->model[at].noted |= rt->recording;
 }

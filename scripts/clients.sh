@@ -129,7 +129,8 @@ qemu() {
 qemu_more() {
 	say "QEMU in a guest: files of a parent, peers, hotplug, mdev, migration"
 	qemu_guest qemu-more "nvme nvme nvme edupair ivshmem" fds p2p p2p_legacy \
-		unplug unplug_legacy together_legacy mtty migrate migrate_legacy kvm surprise
+		unplug unplug_legacy together_legacy mtty migrate migrate_legacy \
+		cpr cpr_legacy kvm surprise
 }
 
 # KVM emulates the inner guest's cache flushes only if the IOMMU cannot make all DMA

@@ -119,7 +119,9 @@ def crc(data):
 
 
 def pinned_pages():
-    """Pages that are pinned now, in the whole kernel."""
+    """Pages that are pinned now, in the whole kernel.  Each processor counts for itself;
+    the first line has that added up."""
+    write("/proc/sys/vm/stat_refresh", "1")
     counts = dict(line.split() for line in read("/proc/vmstat").splitlines())
     return int(counts["nr_foll_pin_acquired"]) - int(counts["nr_foll_pin_released"])
 

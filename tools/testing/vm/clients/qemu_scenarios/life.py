@@ -86,6 +86,12 @@ def passed_fds(report):
     report.passed("fds: the file's fdinfo says why")
 
 
+def begin_load(inner):
+    inner.wait_line("ready")
+    inner.ask("start", 4)
+    inner.ask("load", 4, 1)
+
+
 def live_until(inner, when):
     """Let it do DMA from when it is ready until it dies."""
     ready = False
@@ -93,11 +99,23 @@ def live_until(inner, when):
         if ready:
             inner.ask("loaded", 4)
         elif select.select([inner.console.ours], [], [], left)[0]:
-            inner.wait_line("ready")
-            inner.ask("start", 4)
-            inner.ask("load", 4, 1)
+            begin_load(inner)
             ready = True
     return ready
+
+
+def live_for(inner, reads):
+    """Let it do so many reads, however long that takes."""
+    begin_load(inner)
+    outer.wait_until("reads", lambda: inner.value("loaded", 4) >= reads)
+    return True
+
+
+def live(inner, dice, whole, count):
+    """At any time of its life, but each third death is one under load."""
+    if count % 3 == 2:
+        return live_for(inner, dice.randrange(100))
+    return live_until(inner, time.monotonic() + dice.uniform(0, whole))
 
 
 def kill(report):
@@ -113,13 +131,12 @@ def kill(report):
     report.note(f"killed in the first {whole:.1f} s, seed {seed}")
     ready = 0
     for count in range(KILLS):
-        when = time.monotonic() + dice.uniform(0, whole)
         if count % 2:
             with Opened(device) as opened, opened.inner(96 * MIB) as inner:
-                ready += live_until(inner, when)
+                ready += live(inner, dice, whole, count)
         else:
             with Inner([vfio(device, 4, "legacy")]) as inner:
-                ready += live_until(inner, when)
+                ready += live(inner, dice, whole, count)
         outer.expect_pinned(before)
         if count % 10 == 9:
             report.note(f"killed {count + 1} times")

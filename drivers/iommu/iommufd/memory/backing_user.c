@@ -21,12 +21,14 @@
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/overflow.h>
+#include <linux/pgtable.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "../test_hooks.h"
+#include "huge_pins.h"
 #include "memlock.h"
 #include "origin.h"
 #include "pins.h"
@@ -116,34 +118,56 @@ static long pin_batch(struct iommufd_backing *backing, unsigned long va,
 	return got;
 }
 
-/*
- * A page of hugetlbfs is mapped whole or not at all, so the pages behind one that was
- * pinned follow it in memory as in the address space: pin them at once.  This is not
- * true of other large folios, which may be mapped in parts and in any order.
- *
- * Returns the number of pages added, up to @npages, or an errno.
- */
-static long pin_rest_of_huge_page(struct page *page, unsigned long npages,
-				  struct pfn_runs *runs, struct iommufd_log *log)
+/* The next @n pages in memory are pinned: add them.  Their number, or an errno. */
+static long append_rest(struct page *page, long n, struct pfn_runs *runs,
+			struct iommufd_log *log)
 {
-	struct folio *folio = page_folio(page);
-	unsigned long next = folio_page_idx(folio, page) + 1;
-	unsigned long n = min(npages, folio_nr_pages(folio) - next);
 	int rc;
 
-	if (!n)
-		return 0;
-	rc = folio_add_pins(folio, n);
-	if (rc)
-		return iommufd_refuse(log, rc, WHY_FAULT,
-				      "huge page cannot be pinned");
 	rc = pfn_runs_append(runs, page_to_pfn(page) + 1, n, GFP_KERNEL_ACCOUNT);
-	if (rc) {
-		iommufd_unpin_pfns(page_to_pfn(page) + 1, n, false);
-		return iommufd_refuse(log, rc, WHY_NO_MEMORY,
-				      "no memory to describe pinned pages");
-	}
-	return n;
+	if (!rc)
+		return n;
+	iommufd_unpin_pfns(page_to_pfn(page) + 1, n, false);
+	return iommufd_refuse(log, rc, WHY_NO_MEMORY,
+			      "no memory to describe pinned pages");
+}
+
+/*
+ * A page of hugetlbfs is mapped whole or not at all, so the pages behind one that was
+ * pinned follow it in memory as in the address space.  Of other large folios the page
+ * table tells.
+ */
+static long pin_rest_of_huge_page(struct mm_struct *mm, unsigned long va,
+				  struct page *page, unsigned long npages,
+				  bool writable)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long n;
+
+	if (!folio_test_hugetlb(folio))
+		return iommufd_pin_rest_of_huge_map(mm, va, page, npages, writable);
+	n = folio_nr_pages(folio) - 1 - folio_page_idx(folio, page);
+	n = min(npages, n);
+	return n ? folio_add_pins(folio, n) ?: n : 0;
+}
+
+/*
+ * Pin and add what lies behind a page that was pinned, at @va, and is mapped as one with
+ * it.  Number of pages, up to @npages, or an errno.
+ */
+static long pin_rest(struct iommufd_backing *backing, unsigned long va,
+		     struct page *page, unsigned long npages, struct pfn_runs *runs,
+		     struct iommufd_log *log)
+{
+	long n;
+
+	if (!npages || !folio_test_large(page_folio(page)))
+		return 0;
+	n = pin_rest_of_huge_page(user_mm(backing), va, page, npages,
+				  backing->writable);
+	if (n < 0)
+		return iommufd_refuse(log, n, WHY_FAULT, "huge page cannot be pinned");
+	return n ? append_rest(page, n, runs, log) : 0;
 }
 
 static int pin_all(struct iommufd_backing *backing, unsigned long first,
@@ -152,9 +176,8 @@ static int pin_all(struct iommufd_backing *backing, unsigned long first,
 {
 	struct page **pages = (struct page **)array->slots;
 	unsigned long va = backing->uva + (first << PAGE_SHIFT);
-	unsigned long batch = array->room;
+	unsigned long batch = min(array->room, PIN_ARRAY_INLINE);
 	unsigned long done = 0;
-	struct page *last;
 	long got;
 
 	for (;;) {
@@ -163,22 +186,35 @@ static int pin_all(struct iommufd_backing *backing, unsigned long first,
 		if (got < 0)
 			return got;
 		done += got;
-		last = pages[got - 1];
-		batch = array->room;
-		if (folio_test_hugetlb(page_folio(last))) {
-			got = pin_rest_of_huge_page(last, npages - done, runs, log);
-			if (got < 0)
-				return got;
-			done += got;
-			/* Touch one page of the next. */
-			batch = 1;
-		}
+		got = pin_rest(backing, va + ((done - 1) << PAGE_SHIFT), pages[got - 1],
+			       npages - done, runs, log);
+		if (got < 0)
+			return got;
+		done += got;
 		if (done == npages)
 			return 0;
+		/* Where a huge page may begin one page of it is enough. */
+		batch = got || IS_ALIGNED(va + (done << PAGE_SHIFT), PMD_SIZE) ?
+				1 : array->room;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
 	}
+}
+
+static int pin_many(struct iommufd_backing *backing, unsigned long first,
+		    unsigned long npages, struct pfn_runs *runs,
+		    struct iommufd_log *log)
+{
+	struct pin_array array __uninitialized;
+	int rc;
+
+	rc = pin_array_init(&array, npages);
+	if (rc)
+		return rc;
+	rc = pin_all(backing, first, npages, &array, runs, log);
+	pin_array_free(&array);
+	return rc;
 }
 
 static int user_pin(struct iommufd_backing *backing, unsigned long first,
@@ -187,7 +223,7 @@ static int user_pin(struct iommufd_backing *backing, unsigned long first,
 {
 	struct mm_struct *mm = user_mm(backing);
 	bool remote = current->mm != mm;
-	struct pin_array array __uninitialized;
+	struct page *page;
 	int rc;
 
 	if (remote && !mmget_not_zero(mm))
@@ -195,11 +231,11 @@ static int user_pin(struct iommufd_backing *backing, unsigned long first,
 				      "process that mapped va 0x%lx is gone",
 				      backing->uva + (first << PAGE_SHIFT));
 
-	rc = pin_array_init(&array, npages);
-	if (!rc) {
-		rc = pin_all(backing, first, npages, &array, runs, log);
-		pin_array_free(&array);
-	}
+	if (npages == 1)
+		rc = min(pin_batch(backing, backing->uva + (first << PAGE_SHIFT), 1,
+				   &page, runs, log), 0);
+	else
+		rc = pin_many(backing, first, npages, runs, log);
 	/* The last reference must not take the address space down in here. */
 	if (remote)
 		mmput_async(mm);

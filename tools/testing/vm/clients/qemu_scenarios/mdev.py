@@ -88,7 +88,7 @@ def migrated(source, target, where):
 
 
 def bitmaps(inner):
-    """What QEMU was told when it asked the container for dirty pages, as it traced it."""
+    """What QEMU was told when it asked for dirty pages, as it traced it."""
     return [dict(word.split("=") for word in line.split() if "=" in word)
             for line in inner.log().splitlines() if line.startswith(BITMAP)]
 
@@ -106,7 +106,7 @@ def check_target(target, text):
 
 
 def moved(report, one, two):
-    """Migrate from the first device to the second: what the source asked the container for."""
+    """Migrate from the first device to the second: the bitmaps that the source read."""
     text = TEXT[:12]
     with Inner([one], extra=["-trace", BITMAP]) as source:
         source.wait_ready()
@@ -138,9 +138,10 @@ def migrate(report):
 
 
 def migrate_legacy(report):
-    """mtty reaches no memory, so no page is dirty but by the processor."""
+    """mtty reaches no memory, so no page is dirty but by the processor.  It logs its DMA
+    itself: QEMU asks the device and not the container."""
     asked = between_mttys(report, "legacy")
     dirty = sum(int(bitmap["dirty_pages"]) for bitmap in asked)
     if not asked or dirty:
         raise Failed(f"{len(asked)} dirty bitmaps, {dirty} pages: {asked[:3]}")
-    report.passed(f"migrate (legacy): the container gave {len(asked)} bitmaps, no page is dirty")
+    report.passed(f"migrate (legacy): the device gave {len(asked)} bitmaps, no page is dirty")

@@ -5,242 +5,24 @@
  * Backings out of a process's memory.
  *
  * Pages are looked up in the address space of the process that made the mapping,
- * whoever calls; once that process is gone nothing more can be pinned.  Pages that
- * are only read by devices are pinned without FOLL_WRITE; FOLL_LONGTERM makes
- * the mm give a private mapping its own copy first, so that the device and the process
- * go on to see the same page.
+ * whoever calls; once that process is gone nothing more can be pinned.
  *
  * Locks: the mmap lock is taken inside.  Called by backing.c with the backing's lock
  * held, by backing_rw.c without it; @uva and @payer of these backings are constant.
  */
 #include <linux/err.h>
-#include <linux/hugetlb.h>
 #include <linux/iommufd.h>
 #include <linux/iommufd_report.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/mmap_lock.h>
 #include <linux/overflow.h>
-#include <linux/pgtable.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "../test_hooks.h"
-#include "huge_pins.h"
 #include "memlock.h"
 #include "origin.h"
-#include "pins.h"
-
-static struct mm_struct *user_mm(const struct iommufd_backing *backing)
-{
-	return backing->payer->mm;
-}
-
-/* What is wrong with the memory at @va?  The process is alive. */
-static const char *describe_fault(const struct iommufd_backing *backing,
-				  unsigned long va)
-{
-	struct mm_struct *mm = user_mm(backing);
-	const char *text = "memory that cannot be pinned for a long time";
-	struct vm_area_struct *vma;
-
-	if (mmap_read_lock_killable(mm))
-		return "unknown";
-	vma = vma_lookup(mm, va);
-	if (!vma)
-		text = "nothing is mapped there";
-	else if (vma->vm_flags & (VM_IO | VM_PFNMAP))
-		text = "device memory (PFNMAP), see p2p_user_va";
-	else if (backing->writable && !(vma->vm_flags & VM_WRITE))
-		text = "memory is read-only, the mapping is writeable";
-	else if (!backing->writable && !(vma->vm_flags & VM_READ))
-		text = "memory is not readable";
-	mmap_read_unlock(mm);
-	return text;
-}
-
-static int refuse_pin(const struct iommufd_backing *backing, unsigned long va,
-		      int rc, struct iommufd_log *log)
-{
-	if (fatal_signal_pending(current))
-		return -EINTR;
-	if (!rc)
-		rc = -EFAULT;
-	if (rc == -EFAULT)
-		return iommufd_refuse(log, rc, WHY_FAULT, "page at va 0x%lx: %s",
-				      va, describe_fault(backing, va));
-	return iommufd_refuse(log, rc, WHY_FAULT,
-			      "page at va 0x%lx cannot be pinned", va);
-}
-
-static long pin_remote(struct mm_struct *mm, unsigned long va,
-		       unsigned long npages, unsigned int gup, struct page **pages)
-{
-	int locked = 1;
-	long got;
-
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	got = pin_user_pages_remote(mm, va, npages, gup, pages, &locked);
-	if (locked)
-		mmap_read_unlock(mm);
-	return got;
-}
-
-/* Pin and add one batch; number of pages added, or an errno. */
-static long pin_batch(struct iommufd_backing *backing, unsigned long va,
-		      unsigned long npages, struct page **pages,
-		      struct pfn_runs *runs, struct iommufd_log *log)
-{
-	unsigned int gup = FOLL_LONGTERM | (backing->writable ? FOLL_WRITE : 0);
-	struct mm_struct *mm = user_mm(backing);
-	unsigned long added;
-	long got;
-	int rc;
-
-	if (iommufd_should_fail())
-		got = -EFAULT;
-	else if (current->mm == mm)
-		got = pin_user_pages_fast(va, npages, gup, pages);
-	else
-		got = pin_remote(mm, va, npages, gup, pages);
-	if (got <= 0)
-		return refuse_pin(backing, va, got, log);
-
-	rc = pfn_runs_append_pages(runs, pages, got, GFP_KERNEL_ACCOUNT, &added);
-	if (rc) {
-		unpin_user_pages(pages + added, got - added);
-		return iommufd_refuse(log, rc, WHY_NO_MEMORY,
-				      "no memory to describe pinned pages");
-	}
-	return got;
-}
-
-/* The next @n pages in memory are pinned: add them.  Their number, or an errno. */
-static long append_rest(struct page *page, long n, struct pfn_runs *runs,
-			struct iommufd_log *log)
-{
-	int rc;
-
-	rc = pfn_runs_append(runs, page_to_pfn(page) + 1, n, GFP_KERNEL_ACCOUNT);
-	if (!rc)
-		return n;
-	iommufd_unpin_pfns(page_to_pfn(page) + 1, n, false);
-	return iommufd_refuse(log, rc, WHY_NO_MEMORY,
-			      "no memory to describe pinned pages");
-}
-
-/*
- * A page of hugetlbfs is mapped whole or not at all, so the pages behind one that was
- * pinned follow it in memory as in the address space.  Of other large folios the page
- * table tells.
- */
-static long pin_rest_of_huge_page(struct mm_struct *mm, unsigned long va,
-				  struct page *page, unsigned long npages,
-				  bool writable)
-{
-	struct folio *folio = page_folio(page);
-	unsigned long n;
-
-	if (!folio_test_hugetlb(folio))
-		return iommufd_pin_rest_of_huge_map(mm, va, page, npages, writable);
-	n = folio_nr_pages(folio) - 1 - folio_page_idx(folio, page);
-	n = min(npages, n);
-	return n ? folio_add_pins(folio, n) ?: n : 0;
-}
-
-/*
- * Pin and add what lies behind a page that was pinned, at @va, and is mapped as one with
- * it.  Number of pages, up to @npages, or an errno.
- */
-static long pin_rest(struct iommufd_backing *backing, unsigned long va,
-		     struct page *page, unsigned long npages, struct pfn_runs *runs,
-		     struct iommufd_log *log)
-{
-	long n;
-
-	if (!npages || !folio_test_large(page_folio(page)))
-		return 0;
-	n = pin_rest_of_huge_page(user_mm(backing), va, page, npages,
-				  backing->writable);
-	if (n < 0)
-		return iommufd_refuse(log, n, WHY_FAULT, "huge page cannot be pinned");
-	return n ? append_rest(page, n, runs, log) : 0;
-}
-
-static int pin_all(struct iommufd_backing *backing, unsigned long first,
-		   unsigned long npages, struct pin_array *array,
-		   struct pfn_runs *runs, struct iommufd_log *log)
-{
-	struct page **pages = (struct page **)array->slots;
-	unsigned long va = backing->uva + (first << PAGE_SHIFT);
-	unsigned long batch = min(array->room, PIN_ARRAY_INLINE);
-	unsigned long done = 0;
-	long got;
-
-	for (;;) {
-		got = pin_batch(backing, va + (done << PAGE_SHIFT),
-				min(batch, npages - done), pages, runs, log);
-		if (got < 0)
-			return got;
-		done += got;
-		got = pin_rest(backing, va + ((done - 1) << PAGE_SHIFT), pages[got - 1],
-			       npages - done, runs, log);
-		if (got < 0)
-			return got;
-		done += got;
-		if (done == npages)
-			return 0;
-		/* Where a huge page may begin one page of it is enough. */
-		batch = got || IS_ALIGNED(va + (done << PAGE_SHIFT), PMD_SIZE) ?
-				1 : array->room;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
-}
-
-static int pin_many(struct iommufd_backing *backing, unsigned long first,
-		    unsigned long npages, struct pfn_runs *runs,
-		    struct iommufd_log *log)
-{
-	struct pin_array array __uninitialized;
-	int rc;
-
-	rc = pin_array_init(&array, npages);
-	if (rc)
-		return rc;
-	rc = pin_all(backing, first, npages, &array, runs, log);
-	pin_array_free(&array);
-	return rc;
-}
-
-static int user_pin(struct iommufd_backing *backing, unsigned long first,
-		    unsigned long npages, struct pfn_runs *runs,
-		    struct iommufd_log *log)
-{
-	struct mm_struct *mm = user_mm(backing);
-	bool remote = current->mm != mm;
-	struct page *page;
-	int rc;
-
-	if (remote && !mmget_not_zero(mm))
-		return iommufd_refuse(log, -EFAULT, WHY_PROCESS_GONE,
-				      "process that mapped va 0x%lx is gone",
-				      backing->uva + (first << PAGE_SHIFT));
-
-	if (npages == 1)
-		rc = min(pin_batch(backing, backing->uva + (first << PAGE_SHIFT), 1,
-				   &page, runs, log), 0);
-	else
-		rc = pin_many(backing, first, npages, runs, log);
-	/* The last reference must not take the address space down in here. */
-	if (remote)
-		mmput_async(mm);
-	return rc;
-}
+#include "user_pin.h"
 
 static inline bool copy_bytes(void __user *uptr, void *data, unsigned long length,
 			      bool write)
@@ -301,7 +83,7 @@ static struct kmem_cache *user_backings;
 
 static const struct iommufd_backing_ops user_ops = {
 	.name = "user",
-	.pin = user_pin,
+	.pin = iommufd_user_pin,
 	.copy = user_copy,
 };
 

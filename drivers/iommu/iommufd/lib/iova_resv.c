@@ -142,7 +142,7 @@ static struct iova_node *keep(struct iova_node *node, struct iova_node *kept)
  * @resv: the reserved ranges, whose cover stays
  * @set: set of the areas
  * @first: the lowest area that goes
- * @last: the highest one; all between them go, too
+ * @last: the highest one; all between them have to be the caller's, and go, too
  *
  * Those that stay are put into an empty set; what goes is not looked at.
  */

@@ -88,7 +88,11 @@ static void fake_iotlb_sync(struct iommu_domain *domain,
 			    struct iommu_iotlb_gather *gather)
 {
 	struct fake_domain *fake = fake_of(domain);
+	void (*meanwhile)(void *data) = fake->meanwhile;
 
+	fake->meanwhile = NULL;
+	if (meanwhile)
+		meanwhile(fake->data);
 	fake->flushes++;
 	memcpy(fake->iotlb, fake->table, fake->npages * sizeof(*fake->iotlb));
 }

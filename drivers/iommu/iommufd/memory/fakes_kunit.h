@@ -30,6 +30,8 @@
  * @fail_after: so many pages until a failure, 0 for none
  * @fail_rc: its errno
  * @fail_always: all fail
+ * @meanwhile: NULL, or called once before the next flush after unmapping
+ * @data: for it
  *
  * Whoever maps holds a lock, which protects this.
  */
@@ -45,6 +47,8 @@ struct fake_domain {
 	int fail_after;
 	int fail_rc;
 	bool fail_always;
+	void (*meanwhile)(void *data);
+	void *data;
 };
 
 /* Pages of one size, and larger ones in @pgsizes.  Ends with the case. */

@@ -52,6 +52,7 @@ struct page;
  * @written: bitmaps of the areas for that, by ID
  * @no_vaddr: areas in @areas whose memory has no valid user address, see iopt_vaddr.h
  * @nareas: areas in @areas
+ * @ninserts: how often areas were put in; it only matters whether it has changed
  * @nbytes: bytes that they cover
  * @id: of the IOAS, for traces
  * @log: where refusals are told
@@ -71,6 +72,7 @@ struct iommufd_iopt {
 	struct xarray written;
 	unsigned long no_vaddr;
 	unsigned long nareas;
+	unsigned long ninserts;
 	u64 nbytes;
 	u32 id;
 	struct iommufd_log *log;

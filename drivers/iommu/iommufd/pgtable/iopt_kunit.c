@@ -11,6 +11,9 @@
  * Domains and memory are fakes, so this runs without any hardware, in ARCH=um too.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -718,6 +721,92 @@ static void unmap_many_pinned(struct kunit *test)
 	fixture_exit(fix);
 }
 
+static int map_fake(struct fixture *fix, unsigned int at, unsigned int backing,
+		    unsigned int page)
+{
+	struct iopt_slice slice = {
+		.backing = &fix->backings[backing]->backing,
+		.offset = page * PAGE_SIZE,
+		.length = PAGE_SIZE,
+	};
+	LIST_HEAD(slices);
+	struct iopt_map_request rq = {
+		.slices = &slices,
+		.iova = SPACE_BASE + at * PAGE_SIZE,
+		.length = PAGE_SIZE,
+		.prot = IOMMU_READ | IOMMU_WRITE,
+		.fixed = true,
+	};
+
+	list_add(&slice.item, &slices);
+	return iopt_map(&fix->bench.iopt, &rq);
+}
+
+/**
+ * struct hole_mapper - who maps into a hole of a range that is being unmapped
+ * @fix: where
+ * @done: it has
+ * @rc: result
+ */
+struct hole_mapper {
+	struct fixture *fix;
+	struct completion done;
+	int rc;
+};
+
+static int map_hole(void *data)
+{
+	struct hole_mapper *mapper = data;
+
+	mapper->rc = map_fake(mapper->fix, 1, 1, 0);
+	complete(&mapper->done);
+	return 0;
+}
+
+/* In another thread: the one that unmaps holds the domains lock. */
+static void map_hole_meanwhile(void *data)
+{
+	struct hole_mapper *mapper = data;
+	struct task_struct *task = kthread_run(map_hole, mapper, "map_hole");
+
+	KUNIT_ASSERT_FALSE(mapper->fix->test, IS_ERR(task));
+	wait_for_completion(&mapper->done);
+}
+
+/* What is mapped into a hole of a range that is just being unmapped stays. */
+static void unmap_many_around_new(struct kunit *test)
+{
+	struct fixture *fix = kunit_kzalloc(test, sizeof(*fix), GFP_KERNEL);
+	struct hole_mapper mapper = { .fix = fix };
+	struct iova_span span = {
+		.first = SPACE_BASE + PAGE_SIZE,
+		.last = SPACE_BASE + 2 * PAGE_SIZE - 1,
+	};
+	struct table_domain *domain;
+	unsigned long bytes;
+
+	KUNIT_ASSERT_NOT_NULL(test, fix);
+	init_completion(&mapper.done);
+	kunit_attach_mm();
+	fixture_init(test, fix, 0);
+	domain = &fix->domains[0];
+	KUNIT_ASSERT_EQ(test, 0, iopt_add_domain(&fix->bench.iopt, &domain->entry));
+	for (unsigned int i = 0; i < BACKING_PAGES; i++)
+		KUNIT_ASSERT_EQ(test, 0, map_fake(fix, 2 * i, 0, i));
+
+	domain->fake.data = &mapper;
+	domain->fake.meanwhile = map_hole_meanwhile;
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap_all(&fix->bench.iopt, &bytes));
+	KUNIT_EXPECT_EQ(test, bytes, BACKING_PAGES * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, mapper.rc);
+	KUNIT_EXPECT_EQ(test, 1, fix->bench.iopt.nareas);
+	KUNIT_EXPECT_EQ(test, -EEXIST, map_fake(fix, 1, 2, 0));
+	KUNIT_EXPECT_EQ(test, 0, iopt_unmap(&fix->bench.iopt, &span, &bytes));
+	KUNIT_EXPECT_TRUE(test, fake_domain_is_empty(&domain->fake));
+	iopt_remove_domain(&fix->bench.iopt, &domain->entry);
+	fixture_exit(fix);
+}
+
 /* Several tables can be locked at once, in the one order that lockdep knows. */
 static void move_locks_many(struct kunit *test)
 {
@@ -781,6 +870,7 @@ static struct kunit_case iopt_cases[] = {
 	KUNIT_CASE_SLOW(random_steps),
 	KUNIT_CASE(unmap_asks_access),
 	KUNIT_CASE(unmap_many_pinned),
+	KUNIT_CASE(unmap_many_around_new),
 	KUNIT_CASE(move_locks_many),
 	KUNIT_CASE(auto_iova_keeps_offset),
 	{}

@@ -45,6 +45,7 @@ static struct iommufd_area *areas_new(const struct iopt_map_request *rq)
 static int areas_insert(struct iommufd_iopt *iopt, struct iommufd_area *chain,
 			unsigned long iova)
 {
+	iopt->ninserts++;
 	for (struct iommufd_area *area = chain; area; area = area->next) {
 		area->node.span.first += iova;
 		area->node.span.last += iova;

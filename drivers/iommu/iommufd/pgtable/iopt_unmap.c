@@ -59,11 +59,13 @@ struct unmap_op {
  * @chain: the areas, linked by @next, in ascending order
  * @last: the last one
  * @nareas: how many
+ * @ninserts: &iommufd_iopt.ninserts when they were claimed
  */
 struct unmap_claim {
 	struct iommufd_area *chain;
 	struct iommufd_area *last;
 	unsigned long nareas;
+	unsigned long ninserts;
 };
 
 /*
@@ -93,6 +95,7 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		claim->nareas++;
 	}
 	*link = NULL;
+	claim->ninserts = iopt->ninserts;
 	if (pinned) {
 		pinned->gate = AREA_CLOSED;
 		*busy = pinned->node.span;
@@ -124,9 +127,20 @@ static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)
 		domain_unmap_chain(entry->domain, chain, NULL);
 }
 
+/*
+ * Since the areas were claimed others may have been mapped in between, and are not to be
+ * lost.
+ */
+static bool all_between_leave(const struct iommufd_iopt *iopt,
+			      const struct unmap_claim *claim)
+{
+	return claim->ninserts == iopt->ninserts;
+}
+
 static void leave_set(struct iommufd_iopt *iopt, const struct unmap_claim *claim)
 {
-	if (claim->nareas > max(UNMAP_MANY, iopt->nareas / 2)) {
+	if (claim->nareas > max(UNMAP_MANY, iopt->nareas / 2) &&
+	    all_between_leave(iopt, claim)) {
 		iova_resv_remove_areas(&iopt->reserved, &iopt->areas,
 				       &claim->chain->node, &claim->last->node);
 		return;

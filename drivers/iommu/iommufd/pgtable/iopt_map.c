@@ -196,6 +196,7 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		areas_remove(iopt, chain);
 		return rc;
 	}
+	trace_iommufd_map(iopt->id, span.first, span.last, rq->prot);
 	/* Commit: an area belongs to everyone as soon as it is LIVE. */
 	while (chain) {
 		struct iommufd_area *area = chain;
@@ -204,7 +205,6 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		/* Who sees LIVE sees the area pinned and mapped. */
 		smp_store_release(&area->state, AREA_LIVE);
 	}
-	trace_iommufd_map(iopt->id, span.first, span.last, rq->prot);
 	return 0;
 }
 

@@ -150,7 +150,7 @@ static void leave_set(struct iommufd_iopt *iopt, const struct unmap_claim *claim
 }
 
 /* Number of bytes. */
-static unsigned long leave_tree(struct iommufd_iopt *iopt,
+static unsigned long leave_tree(struct iommufd_iopt *iopt, const struct iova_span *span,
 				const struct unmap_claim *claim)
 {
 	unsigned long bytes = 0;
@@ -164,6 +164,8 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt,
 	}
 	iopt->nareas -= claim->nareas;
 	iopt->nbytes -= bytes;
+	/* Before the IOVA can be used again. */
+	trace_iommufd_unmap(iopt->id, span->first, span->last, bytes);
 	return bytes;
 }
 
@@ -187,7 +189,7 @@ static int try_unmap(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	}
 	/* Commit: nothing below can fail. */
 	leave_domains(iopt, claim.chain);
-	*unmapped = leave_tree(iopt, &claim);
+	*unmapped = leave_tree(iopt, &op->span, &claim);
 	area_free_chain(claim.chain);
 	return 0;
 }
@@ -249,8 +251,6 @@ static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	}
 	if (rc && told)
 		reopen(iopt, &op->span);
-	if (*unmapped)
-		trace_iommufd_unmap(iopt->id, op->span.first, op->span.last, *unmapped);
 	return rc;
 }
 

@@ -22,6 +22,7 @@
 #include <linux/debugfs.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 
 #include "ctx.h"
@@ -108,8 +109,9 @@ static int find_in_ctx(struct dump *dump, struct iommufd_ctx *ictx)
 	int rc;
 
 	while ((ioas = next_ioas(dump, ictx))) {
-		rc = find_in_ioas(dump, ioas);
+		rc = fatal_signal_pending(current) ? -EINTR : find_in_ioas(dump, ioas);
 		iommufd_object_put(&ictx->objects, &ioas->obj);
+		cond_resched();
 		if (rc)
 			return rc;
 		dump->ioas++;
@@ -134,8 +136,9 @@ static int find(struct dump *dump)
 	while ((ictx = iommufd_ctx_next(dump->serial))) {
 		if (ictx->serial != dump->serial)
 			begin(dump, ictx->serial);
-		rc = find_in_ctx(dump, ictx);
+		rc = fatal_signal_pending(current) ? -EINTR : find_in_ctx(dump, ictx);
 		iommufd_ctx_put(ictx);
+		cond_resched();
 		if (rc)
 			return rc;
 		begin(dump, dump->serial + 1);

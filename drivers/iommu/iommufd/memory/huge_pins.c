@@ -47,11 +47,13 @@ static long pin_rest(const struct folio_walk *walk, struct vm_area_struct *vma,
 		     unsigned long va, unsigned long npages, bool writable)
 {
 	unsigned long index = (va & ~PMD_MASK) >> PAGE_SHIFT;
-	unsigned long n = min(npages, PMD_NPAGES - 1 - index);
+	struct folio *folio = page_folio(walk->page);
+	unsigned long in_folio = folio_nr_pages(folio) - 1 - folio_page_idx(folio, walk->page);
+	unsigned long n = min3(npages, PMD_NPAGES - 1 - index, in_folio);
 
 	if (!n || !may_pin(walk, vma, index, writable))
 		return 0;
-	return folio_add_pins(page_folio(walk->page), n) ?: n;
+	return folio_add_pins(folio, n) ?: n;
 }
 
 static long pin_rest_in(struct vm_area_struct *vma, unsigned long va,

@@ -76,8 +76,8 @@ static bool payer_is_current(const struct iommufd_payer *payer,
 }
 
 /*
- * The same, known at first sight: what a set of credentials may do does not change.  The
- * mode of the file does.
+ * The same, known at first sight: the capabilities of a set of credentials do not
+ * change.  The mode of the file does.
  */
 static bool payer_is_current_still(const struct iommufd_payer *payer,
 				   const struct iommufd_accounts *accounts)

@@ -120,6 +120,7 @@ bool st_counters_are(const struct st_counters *expected);
 bool st_counters_are_now(const struct st_counters *expected);
 long long st_vm_pin(void);
 long long st_vm_lck(void);
+int st_mount_alone(const char *type, const char *where);
 long long st_fdinfo(int fd, const char *key);
 unsigned int st_refusals(int fd);
 int st_refusal(int fd, struct st_refusal *last);

@@ -9,14 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "iommu_selftest.h"
@@ -36,21 +34,9 @@ FIXTURE(debugfs)
 	__u32 ioas;
 };
 
-/* The mount is seen by this process alone. */
-static int debugfs_mount(void)
-{
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return -errno;
-	if (access(DEBUG, F_OK))
-		return -ENOENT;
-	if (mount("debugfs", DEBUG, "debugfs", 0, NULL) && errno != EBUSY)
-		return -errno;
-	return 0;
-}
-
 FIXTURE_SETUP(debugfs)
 {
-	int rc = debugfs_mount();
+	int rc = st_mount_alone("debugfs", DEBUG);
 
 	if (rc == -ENOENT)
 		SKIP(return, "the kernel has no debugfs");

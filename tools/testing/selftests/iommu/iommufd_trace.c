@@ -9,13 +9,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -74,15 +72,12 @@ static unsigned int count(const char *format, ...)
 	return n;
 }
 
-/* The mount is seen by this process alone. */
 static int tracing_begin(void)
 {
-	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-		return -errno;
-	if (access(TRACING, F_OK))
-		return -ENOENT;
-	if (mount("tracefs", TRACING, "tracefs", 0, NULL) && errno != EBUSY)
-		return -errno;
+	int rc = st_mount_alone("tracefs", TRACING);
+
+	if (rc)
+		return rc;
 	if (mkdir(INSTANCE, 0700))
 		return -errno;
 	return put(INSTANCE "/events/iommufd/enable", "1");

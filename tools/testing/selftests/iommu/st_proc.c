@@ -4,13 +4,16 @@
  *
  * What /proc tells, child processes, and memory of many kinds.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -211,6 +214,18 @@ bool st_told(int fd, const char *call, int error, const char *reason, __u64 numb
 	printf("# wanted %s errno=%d reason=%s with %s, got %s errno=%d reason=%s \"%s\"\n", call,
 	       error, reason, hex, last.call, last.error, last.reason, last.text);
 	return false;
+}
+
+/* Mount a file system where only this process sees it. -ENOENT: the kernel has none. */
+int st_mount_alone(const char *type, const char *where)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return -errno;
+	if (access(where, F_OK))
+		return -ENOENT;
+	if (mount(type, where, type, 0, NULL) && errno != EBUSY)
+		return -errno;
+	return 0;
 }
 
 /* Does fdinfo have a line that begins so? */

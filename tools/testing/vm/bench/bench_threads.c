@@ -4,16 +4,18 @@
  *
  * Cases of threads that map and unmap at the same time, in one address space or
  * in one each. They need two processors and so the time of the wall.
+ *
+ * The second address space has a device of its own, so that an unmap there asks the
+ * IOMMU for as much as one in the first.
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 
 #include "bench.h"
 #include "iommufd_util.h"
 #include "say.h"
 
-#define PAIRS	20000u
+#define PAIRS	50000u
 #define THREADS	2u
 
 struct thread {
@@ -40,16 +42,26 @@ static void *thread_run(void *data)
 	return NULL;
 }
 
-/* An IOAS with a page table, though no device is attached to it. */
-static __u32 second_ioas(struct bench *bench, __u32 *hwpt)
+/* Attach the edu device, which does nothing, to an IOAS, which is returned. */
+static __u32 second_open(struct bench *bench, struct vfio_device *dev)
 {
-	struct iommu_hwpt_alloc cmd = { .size = sizeof(cmd), .dev_id = bench->dev.id };
+	static const struct pci_match edu = { PCI_ANY, 0x1234, 0x11e8 };
+	char bdf[PCI_BDF_SIZE];
+	__u32 ioas;
 
-	must(ioas_alloc(bench->iommufd, &cmd.pt_id), "cannot make a second IOAS");
-	must(ioctl(bench->iommufd, IOMMU_HWPT_ALLOC, &cmd) ? -errno : 0,
-	     "cannot make a second page table");
-	*hwpt = cmd.out_hwpt_id;
-	return cmd.pt_id;
+	must(pci_find(&edu, bdf), "this machine has no edu device");
+	must(pci_give_to_vfio(bdf), "cannot bind %s to vfio-pci", bdf);
+	must(vfio_open(dev, bdf), "cannot open the VFIO device of %s", bdf);
+	must(vfio_bind(dev->fd, bench->iommufd, &dev->id), "cannot bind %s", bdf);
+	must(ioas_alloc(bench->iommufd, &ioas), "cannot make a second IOAS");
+	must(vfio_attach(dev, ioas), "cannot attach %s", bdf);
+	return ioas;
+}
+
+static void second_close(struct bench *bench, struct vfio_device *dev, __u32 ioas)
+{
+	vfio_close(dev);
+	must(iommufd_destroy(bench->iommufd, ioas), "cannot destroy the second IOAS");
 }
 
 static void measure(struct bench *bench, struct thread *threads, unsigned int count,
@@ -83,15 +95,16 @@ void run_threads(struct bench *bench, const struct bench_case *self, struct benc
 {
 	unsigned int count = self->areas ? THREADS : 1, i;
 	struct thread threads[THREADS];
+	struct vfio_device dev;
 	struct memory memory;
-	__u32 ioas = bench->ioas, hwpt = 0;
+	__u32 ioas = bench->ioas;
 
 	bench_memory_get(&memory, self->memory, HUGE_PAGE);
 	bench_map(bench, memory.va, PAGE, LARGE_IOVA);
 	bench_must_see(bench, memory.va, LARGE_IOVA);
 	bench_unmap(bench, LARGE_IOVA, PAGE);
 	if (self->areas > 1)
-		ioas = second_ioas(bench, &hwpt);
+		ioas = second_open(bench, &dev);
 	for (i = 0; i < count; i++)
 		threads[i] = (struct thread) {
 			.iommufd = bench->iommufd,
@@ -101,9 +114,7 @@ void run_threads(struct bench *bench, const struct bench_case *self, struct benc
 		};
 	measure(bench, threads, count, &cost[0]);
 	bench_must_not_see(bench, memory.va, LARGE_IOVA);
-	if (hwpt) {
-		must(iommufd_destroy(bench->iommufd, hwpt), "cannot destroy the page table");
-		must(iommufd_destroy(bench->iommufd, ioas), "cannot destroy the IOAS");
-	}
+	if (self->areas > 1)
+		second_close(bench, &dev, ioas);
 	bench_memory_put(&memory);
 }

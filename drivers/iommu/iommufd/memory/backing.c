@@ -83,7 +83,7 @@ void iommufd_backing_put(struct iommufd_backing *backing)
 {
 	if (!refcount_dec_and_test(&backing->refs))
 		return;
-	if (WARN_ON(backing->in_parts || backing->whole_uses))
+	if (WARN_ON(iommufd_backing_in_parts(backing) || backing->whole_uses))
 		return;
 
 	if (backing->ops->release)
@@ -101,7 +101,8 @@ static int pin_whole(struct iommufd_backing *backing, struct iommufd_log *log)
 	if (backing->whole_uses == UINT_MAX)
 		return iommufd_backing_refuse_uses(log);
 	if (!backing->whole_uses) {
-		rc = iommufd_backing_charge_and_pin(backing, 0, backing->npages,
+		rc = iommufd_backing_charge_and_pin(backing, 0,
+						    iommufd_backing_npages(backing),
 						    &backing->whole_runs, log);
 		if (rc)
 			return rc;
@@ -113,20 +114,21 @@ static int pin_whole(struct iommufd_backing *backing, struct iommufd_log *log)
 static bool is_whole(const struct iommufd_backing *backing, unsigned long first,
 		     unsigned long npages)
 {
-	return !first && npages == backing->npages;
+	return !first && npages == iommufd_backing_npages(backing);
 }
 
 static bool is_inside(const struct iommufd_backing *backing, unsigned long first,
 		      unsigned long npages)
 {
-	return npages && first < backing->npages &&
-	       npages <= backing->npages - first;
+	unsigned long all = iommufd_backing_npages(backing);
+
+	return npages && first < all && npages <= all - first;
 }
 
 static int pin_range(struct iommufd_backing *backing, unsigned long first,
 		     unsigned long npages, struct iommufd_log *log)
 {
-	if (!backing->in_parts && is_whole(backing, first, npages))
+	if (!iommufd_backing_in_parts(backing) && is_whole(backing, first, npages))
 		return pin_whole(backing, log);
 	return iommufd_backing_pin_part(backing, first, npages, log);
 }
@@ -161,7 +163,7 @@ int iommufd_backing_pin_pages(struct iommufd_backing *backing,
 	rc = ACQUIRE_ERR(mutex_kill, &lock);
 	if (rc)
 		return rc;
-	if (npages == 1 && backing->npages != 1) {
+	if (npages == 1 && iommufd_backing_npages(backing) != 1) {
 		rc = iommufd_backing_pin_single(backing, first, &pfn, log);
 		if (!rc && pages)
 			*pages = pfn_to_page(pfn);
@@ -185,9 +187,9 @@ int iommufd_backing_pin_new(struct iommufd_backing *backing, struct iommufd_log 
 {
 	int rc;
 
-	if (WARN_ON_ONCE(backing->in_parts || backing->whole_uses))
+	if (WARN_ON_ONCE(iommufd_backing_in_parts(backing) || backing->whole_uses))
 		return -EINVAL;
-	rc = iommufd_backing_charge_and_pin(backing, 0, backing->npages,
+	rc = iommufd_backing_charge_and_pin(backing, 0, iommufd_backing_npages(backing),
 					    &backing->whole_runs, log);
 	if (!rc)
 		backing->whole_uses = 1;
@@ -201,7 +203,7 @@ static void unpin(struct iommufd_backing *backing, unsigned long first,
 		return;
 
 	guard(mutex)(&backing->lock);
-	if (backing->in_parts) {
+	if (iommufd_backing_in_parts(backing)) {
 		iommufd_backing_unpin_part(backing, first, npages, heir);
 		return;
 	}
@@ -246,23 +248,22 @@ int iommufd_backing_pin_for(struct iommufd_backing *backing,
 			    const struct iommufd_backing *other,
 			    struct iommufd_log *log)
 {
+	unsigned long npages = iommufd_backing_npages(backing);
 	int rc;
 
 	guard(mutex)(&backing->lock);
-	if (WARN_ON_ONCE(backing->in_parts || backing->whole_uses))
+	if (WARN_ON_ONCE(iommufd_backing_in_parts(backing) || backing->whole_uses))
 		return -EINVAL;
-	rc = iommufd_payer_charge_for(backing->payer, other->payer,
-				      backing->npages, log);
+	rc = iommufd_payer_charge_for(backing->payer, other->payer, npages, log);
 	if (rc)
 		return rc;
-	rc = backing->ops->pin(backing, 0, backing->npages, &backing->whole_runs,
-			       log);
+	rc = backing->ops->pin(backing, 0, npages, &backing->whole_runs, log);
 	if (!rc) {
 		backing->whole_uses = 1;
 		return 0;
 	}
 	iommufd_backing_unpin_runs(backing, &backing->whole_runs, false);
-	iommufd_payer_uncharge_for(backing->payer, other->payer, backing->npages);
+	iommufd_payer_uncharge_for(backing->payer, other->payer, npages);
 	return rc;
 }
 

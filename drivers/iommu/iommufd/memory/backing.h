@@ -46,6 +46,7 @@ struct page;
  *	     embedded in a &struct iommufd_movable_backing (origin.h)
  * @revocable: device memory: never pinned nor charged, embedded in a &struct
  *	       iommufd_revocable (revocable.h), and @pin is never called
+ * @has_room: IOMMUFD_BACKING_ROOM bytes behind the backing are for its first area
  * @by_offset: the backing's place is a @pgoff in a file, not a @uva of a process
  * @pin: pin pages @first .. @first + @npages - 1 (long term, writable if the backing
  *	 is) and append them to @runs, which is empty before; on failure some may have
@@ -62,6 +63,7 @@ struct iommufd_backing_ops {
 	const char *name;
 	bool movable;
 	bool revocable;
+	bool has_room;
 	bool by_offset;
 	int (*pin)(struct iommufd_backing *backing, unsigned long first,
 		   unsigned long npages, struct pfn_runs *runs,
@@ -88,7 +90,6 @@ struct iommufd_backing_ops {
  * @pgoff: first page in the file, if @ops->by_offset
  * @in_parts: a part is or was used alone
  * @writable: pages are pinned for writing; mappings may be writable.  Constant
- * @has_room: IOMMUFD_BACKING_ROOM bytes behind this are for the first area.  Constant
  */
 struct iommufd_backing {
 	refcount_t refs;
@@ -107,8 +108,28 @@ struct iommufd_backing {
 	};
 	bool in_parts;
 	bool writable;
-	bool has_room;
 };
+
+static inline unsigned long iommufd_backing_npages(const struct iommufd_backing *backing)
+{
+	return backing->npages;
+}
+
+static inline bool iommufd_backing_writable(const struct iommufd_backing *backing)
+{
+	return backing->writable;
+}
+
+static inline bool iommufd_backing_in_parts(const struct iommufd_backing *backing)
+{
+	return backing->in_parts;
+}
+
+static inline void iommufd_backing_set_in_parts(struct iommufd_backing *backing,
+						bool in_parts)
+{
+	backing->in_parts = in_parts;
+}
 
 /*
  * Most backings are shown by a single area, which the one that makes the backing may put
@@ -119,7 +140,7 @@ struct iommufd_backing {
 /* NULL if there is none. */
 static inline void *iommufd_backing_room(struct iommufd_backing *backing)
 {
-	return backing->has_room ? backing + 1 : NULL;
+	return backing->ops->has_room ? backing + 1 : NULL;
 }
 
 /* Whose room is this? */

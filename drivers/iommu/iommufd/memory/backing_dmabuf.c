@@ -81,7 +81,7 @@ static int ask_and_publish(struct dmabuf_backing *db)
 	rc = iommufd_dmabuf_ask(db->attach, &phys);
 	if (rc)
 		return rc;
-	if (start + ((u64)backing->npages << PAGE_SHIFT) > PAGE_ALIGN(phys.len))
+	if (start + ((u64)iommufd_backing_npages(backing) << PAGE_SHIFT) > PAGE_ALIGN(phys.len))
 		return -EOPNOTSUPP;
 	guard(mutex)(&db->rev.lock);
 	iommufd_revocable_publish_locked(&db->rev, phys.paddr + start);

@@ -173,7 +173,7 @@ static void file_release(struct iommufd_backing *backing)
 {
 	struct file *file = file_backing_of(backing)->file;
 
-	if (backing->writable)
+	if (iommufd_backing_writable(backing))
 		mapping_unmap_writable(file->f_mapping);
 	fput(file);
 }

@@ -177,8 +177,8 @@ static void check_pins(struct backing_test *bt)
 	guard(mutex)(&backing->lock);
 	KUNIT_ASSERT_EQ(bt->test, npinned, iommufd_backing_npinned(backing));
 	if (!bt->nuses)
-		KUNIT_ASSERT_FALSE(bt->test, backing->in_parts);
-	if (backing->in_parts)
+		KUNIT_ASSERT_FALSE(bt->test, iommufd_backing_in_parts(backing));
+	if (iommufd_backing_in_parts(backing))
 		KUNIT_ASSERT_LE(bt->test, count_segments(backing),
 				2 * bt->nuses + 1);
 }
@@ -418,7 +418,7 @@ static void test_too_many_uses(struct kunit *test)
 	backing->whole_uses = UINT_MAX;
 	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 0, NPAGES));
 	KUNIT_EXPECT_EQ(test, -EOVERFLOW, take(bt, 3, 2));
-	KUNIT_EXPECT_FALSE(test, backing->in_parts);
+	KUNIT_EXPECT_FALSE(test, iommufd_backing_in_parts(backing));
 	backing->whole_uses = 1;
 	check_pins(bt);
 	give_all(bt);
@@ -490,12 +490,8 @@ static int backing_test_init(struct kunit *test)
 	bt->fake = kzalloc_obj(*bt->fake);
 	KUNIT_ASSERT_NOT_NULL(test, bt->fake);
 	backing = backing_of(bt);
-	refcount_set(&backing->refs, 1);
-	mutex_init(&backing->lock);
-	backing->ops = &fake_ops;
+	iommufd_backing_init_free(backing, &fake_ops, NPAGES, true);
 	backing->payer = &bt->payer;
-	backing->npages = NPAGES;
-	backing->writable = true;
 	return 0;
 }
 

@@ -128,7 +128,7 @@ static void check_pinning(struct mm_test *mt, unsigned long npages,
 	struct kunit *test = mt->test;
 	int refs;
 
-	KUNIT_ASSERT_EQ(test, npages, mt->backing->npages);
+	KUNIT_ASSERT_EQ(test, npages, iommufd_backing_npages(mt->backing));
 	KUNIT_ASSERT_EQ(test, 0, iommufd_backing_pin(mt->backing, 0, npages, NULL));
 	KUNIT_EXPECT_EQ(test, npages, pinned(mt));
 	expect_pages(mt, npages, skip);
@@ -244,7 +244,7 @@ static void test_user_arguments(struct kunit *test)
 						     -PAGE_SIZE, true, NULL)));
 	use_backing(mt, iommufd_backing_user(&mt->accounts, mt->user + 1,
 					     PAGE_SIZE, true, NULL));
-	KUNIT_EXPECT_EQ(test, 2, mt->backing->npages);
+	KUNIT_EXPECT_EQ(test, 2, iommufd_backing_npages(mt->backing));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
 			iommufd_backing_move_prepare(mt->backing,
 						     mt->backing->payer, NULL));

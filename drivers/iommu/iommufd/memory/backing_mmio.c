@@ -125,7 +125,7 @@ static bool read_entry(struct vm_area_struct *vma, unsigned long va, bool write,
 static int find_stretch(const struct mmio_backing *mmio, unsigned long va,
 			struct mmio_stretch *out)
 {
-	bool write = mmio->rev.backing.writable;
+	bool write = iommufd_backing_writable(&mmio->rev.backing);
 	struct mm_struct *mm = mmio->notifier.mm;
 	struct vm_area_struct *vma = lookup(mmio, va);
 	bool unlocked = false;
@@ -151,7 +151,7 @@ static int find_stretch(const struct mmio_backing *mmio, unsigned long va,
 static int find_all_locked(const struct mmio_backing *mmio, unsigned long *pfn)
 {
 	unsigned long first = mmio->rev.backing.uva;
-	unsigned long npages = mmio->rev.backing.npages;
+	unsigned long npages = iommufd_backing_npages(&mmio->rev.backing);
 	unsigned long done = 0;
 	struct mmio_stretch part;
 	int rc;
@@ -173,7 +173,7 @@ static int find_all_locked(const struct mmio_backing *mmio, unsigned long *pfn)
 static int find_all(const struct mmio_backing *mmio, unsigned long *pfn)
 {
 	struct mm_struct *mm = mmio->notifier.mm;
-	unsigned long npages = mmio->rev.backing.npages;
+	unsigned long npages = iommufd_backing_npages(&mmio->rev.backing);
 	int rc;
 
 	if (mmap_read_lock_killable(mm))

@@ -92,7 +92,7 @@ void iommufd_backing_unpin_and_uncharge(struct iommufd_backing *backing,
 {
 	unsigned long npages = runs->npages;
 
-	iommufd_backing_unpin_runs(backing, runs, backing->writable);
+	iommufd_backing_unpin_runs(backing, runs, iommufd_backing_writable(backing));
 	uncharge(backing, npages, heir);
 }
 
@@ -106,7 +106,7 @@ static void unpin_stretch(struct iommufd_backing *backing, struct pfn_run run)
 		n = min(run.npages, BIT(PFN_RUN_LENGTH_BITS));
 		pfn_runs_init(&piece);
 		pfn_runs_append(&piece, run.pfn, n, GFP_KERNEL);
-		iommufd_backing_unpin_runs(backing, &piece, backing->writable);
+		iommufd_backing_unpin_runs(backing, &piece, iommufd_backing_writable(backing));
 		cond_resched();
 	}
 }

@@ -60,12 +60,12 @@ static int enter_parts(struct iommufd_backing *backing)
 	struct iommufd_segment *segment;
 	struct iommufd_parts *parts;
 
-	if (backing->in_parts)
+	if (iommufd_backing_in_parts(backing))
 		return 0;
 	parts = kzalloc_obj(*parts, GFP_KERNEL_ACCOUNT);
 	if (!parts)
 		return -ENOMEM;
-	page_words_init(&parts->singles, backing->npages);
+	page_words_init(&parts->singles, iommufd_backing_npages(backing));
 	if (backing->whole_uses) {
 		segment = segment_of_whole(backing);
 		if (!segment) {
@@ -76,7 +76,7 @@ static int enter_parts(struct iommufd_backing *backing)
 	}
 	backing->whole_uses = 0;
 	backing->parts = parts;
-	backing->in_parts = true;
+	iommufd_backing_set_in_parts(backing, true);
 	return 0;
 }
 
@@ -87,11 +87,11 @@ static void try_leave_parts(struct iommufd_backing *backing)
 	struct iommufd_segment *segment = segments_find(&parts->segments, 0);
 
 	if (!page_words_empty(&parts->singles) ||
-	    (segment && segment->runs.npages != backing->npages))
+	    (segment && segment->runs.npages != iommufd_backing_npages(backing)))
 		return;
 	page_words_destroy(&parts->singles);
 	kfree(parts);
-	backing->in_parts = false;
+	iommufd_backing_set_in_parts(backing, false);
 	pfn_runs_init(&backing->whole_runs);
 	if (!segment)
 		return;
@@ -278,7 +278,7 @@ int iommufd_backing_pin_part(struct iommufd_backing *backing, unsigned long firs
 
 	segments_find(&backing->parts->segments, first)->begins++;
 	segments_find(&backing->parts->segments, end - 1)->ends++;
-	if (npages == backing->npages)
+	if (npages == iommufd_backing_npages(backing))
 		try_leave_parts(backing);
 	return 0;
 }

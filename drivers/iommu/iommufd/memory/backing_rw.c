@@ -145,7 +145,7 @@ int iommufd_backing_rw(struct iommufd_backing *backing, unsigned long offset,
 	};
 	int rc;
 
-	if (rw.write && !backing->writable)
+	if (rw.write && !iommufd_backing_writable(backing))
 		return iommufd_refuse(log, -EPERM, WHY_PERMISSION,
 				      "memory was mapped without WRITEABLE");
 	if (backing->ops->copy &&

@@ -62,13 +62,14 @@ static bool same_runs(struct iommufd_backing_walk *a, struct iommufd_backing_wal
 bool iommufd_backing_is_same(struct iommufd_backing *backing,
 			     struct iommufd_backing *other, unsigned long first)
 {
+	unsigned long npages = iommufd_backing_npages(backing);
 	struct iommufd_backing_walk a, b;
 	bool same;
 
 	guard(mutex)(&other->lock);
 	mutex_lock_nested(&backing->lock, SINGLE_DEPTH_NESTING);
-	same = iommufd_backing_walk_first(&a, backing, 0, backing->npages) &&
-	       iommufd_backing_walk_first(&b, other, first, backing->npages) &&
+	same = iommufd_backing_walk_first(&a, backing, 0, npages) &&
+	       iommufd_backing_walk_first(&b, other, first, npages) &&
 	       same_runs(&a, &b);
 	mutex_unlock(&backing->lock);
 	return same;
@@ -83,7 +84,7 @@ bool iommufd_backing_is_same(struct iommufd_backing *backing,
  */
 bool iommufd_backing_is_shared_file(const struct iommufd_backing *backing)
 {
-	unsigned long end = backing->uva + (backing->npages << PAGE_SHIFT);
+	unsigned long end = backing->uva + (iommufd_backing_npages(backing) << PAGE_SHIFT);
 	unsigned long at = backing->uva;
 	struct vm_area_struct *vma;
 

@@ -83,6 +83,7 @@ static struct kmem_cache *user_backings;
 
 static const struct iommufd_backing_ops user_ops = {
 	.name = "user",
+	.has_room = true,
 	.pin = iommufd_user_pin,
 	.copy = user_copy,
 };
@@ -133,7 +134,6 @@ struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 		return ERR_PTR(rc);
 	}
 	backing->uva = first & PAGE_MASK;
-	backing->has_room = true;
 	return backing;
 }
 

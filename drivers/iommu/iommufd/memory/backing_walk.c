@@ -58,7 +58,7 @@ bool iommufd_backing_walk_first(struct iommufd_backing_walk *walk,
 	if (WARN_ON_ONCE(!iommufd_backing_covers(backing, first, npages)))
 		return false;
 	walk->left = npages;
-	if (backing->in_parts) {
+	if (iommufd_backing_in_parts(backing)) {
 		if (npages == 1 && enter_single(walk, backing, first))
 			return true;
 		walk->segment = segments_find(&backing->parts->segments, first);
@@ -159,7 +159,7 @@ unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
 
 	lockdep_assert_held(&backing->lock);
 
-	if (!backing->in_parts)
+	if (!iommufd_backing_in_parts(backing))
 		return backing->whole_uses > uses ? end - *first : 0;
 	segment = next_segment_above(backing, uses, *first, end);
 	begin = segment ? max(*first, segment->first) : end;
@@ -188,13 +188,14 @@ unsigned long iommufd_backing_next_shared(struct iommufd_backing *backing,
 bool iommufd_backing_covers(struct iommufd_backing *backing,
 			    unsigned long first, unsigned long npages)
 {
+	unsigned long all = iommufd_backing_npages(backing);
+
 	lockdep_assert_held(&backing->lock);
 
-	if (backing->in_parts)
+	if (iommufd_backing_in_parts(backing))
 		return segments_cover(&backing->parts->segments, first, npages) ||
 		       (npages == 1 && page_words_find(&backing->parts->singles, first));
-	return backing->whole_uses && first < backing->npages &&
-	       npages <= backing->npages - first;
+	return backing->whole_uses && first < all && npages <= all - first;
 }
 
 /**
@@ -208,15 +209,16 @@ unsigned long iommufd_backing_npinned(struct iommufd_backing *backing)
 {
 	struct iommufd_segment *segment;
 	unsigned long page = 0, npages = 0, word;
+	unsigned long all = iommufd_backing_npages(backing);
 
 	lockdep_assert_held(&backing->lock);
 
-	if (!backing->in_parts)
-		return backing->whole_uses ? backing->npages : 0;
+	if (!iommufd_backing_in_parts(backing))
+		return backing->whole_uses ? all : 0;
 	for (segment = segments_find(&backing->parts->segments, 0); segment;
 	     segment = segments_next(segment))
 		npages += segment->runs.npages;
-	singles_for_each(page, word, &backing->parts->singles, backing->npages)
+	singles_for_each(page, word, &backing->parts->singles, all)
 		if (!segments_cover(&backing->parts->segments, page, 1))
 			npages++;
 	return npages;

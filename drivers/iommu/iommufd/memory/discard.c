@@ -45,14 +45,15 @@ static bool is_alone(const struct iommufd_backing *backing)
 
 static bool is_small(const struct iommufd_backing *backing, bool pinned)
 {
-	return iommufd_backing_is_user(backing) && backing->npages == 1 &&
-	       !backing->in_parts && backing->whole_uses == pinned;
+	return iommufd_backing_is_user(backing) && iommufd_backing_npages(backing) == 1 &&
+	       !iommufd_backing_in_parts(backing) && backing->whole_uses == pinned;
 }
 
 static bool goes_with(const struct iommufd_discard *discard,
 		      const struct iommufd_backing *backing)
 {
-	return discard->payer == backing->payer && discard->dirty == backing->writable &&
+	return discard->payer == backing->payer &&
+	       discard->dirty == iommufd_backing_writable(backing) &&
 	       discard->nbackings < DISCARD_ROOM;
 }
 
@@ -74,7 +75,7 @@ bool iommufd_discard_add(struct iommufd_discard *discard,
 	if (discard->nbackings && !goes_with(discard, backing))
 		flush(discard);
 	discard->payer = backing->payer;
-	discard->dirty = backing->writable;
+	discard->dirty = iommufd_backing_writable(backing);
 	if (pinned)
 		discard->pages[discard->npages++] =
 			pfn_to_page(pfn_runs_single_pfn(&backing->whole_runs));

@@ -48,8 +48,9 @@ static struct iommufd_backing *new_backing(struct discard_test *dt, unsigned lon
 
 static void pin(struct discard_test *dt, struct iommufd_backing *backing)
 {
-	KUNIT_ASSERT_EQ(dt->test, 0,
-			iommufd_backing_pin(backing, 0, backing->npages, NULL));
+	unsigned long npages = iommufd_backing_npages(backing);
+
+	KUNIT_ASSERT_EQ(dt->test, 0, iommufd_backing_pin(backing, 0, npages, NULL));
 }
 
 static void expect_pinned(struct discard_test *dt, long npages)

@@ -51,7 +51,7 @@ static struct mm_struct *user_mm(const struct iommufd_backing *backing)
 
 static unsigned int gup_flags(const struct iommufd_backing *backing)
 {
-	return FOLL_LONGTERM | (backing->writable ? FOLL_WRITE : 0);
+	return FOLL_LONGTERM | (iommufd_backing_writable(backing) ? FOLL_WRITE : 0);
 }
 
 /* What is wrong with the memory at @va?  The process is alive. */
@@ -69,9 +69,9 @@ static const char *describe_fault(const struct iommufd_backing *backing,
 		text = "nothing is mapped there";
 	else if (vma->vm_flags & (VM_IO | VM_PFNMAP))
 		text = "device memory (PFNMAP), see p2p_user_va";
-	else if (backing->writable && !(vma->vm_flags & VM_WRITE))
+	else if (iommufd_backing_writable(backing) && !(vma->vm_flags & VM_WRITE))
 		text = "memory is read-only, the mapping is writeable";
-	else if (!backing->writable && !(vma->vm_flags & VM_READ))
+	else if (!iommufd_backing_writable(backing) && !(vma->vm_flags & VM_READ))
 		text = "memory is not readable";
 	mmap_read_unlock(mm);
 	return text;
@@ -186,7 +186,7 @@ static long pin_rest(struct iommufd_backing *backing, unsigned long va,
 	if (!npages || !folio_test_large(page_folio(page)))
 		return 0;
 	n = pin_rest_of_huge_page(user_mm(backing), va, page, npages,
-				  backing->writable);
+				  iommufd_backing_writable(backing));
 	if (n < 0)
 		return iommufd_refuse(log, n, WHY_FAULT, "huge page cannot be pinned");
 	return n ? append_rest(page, n, runs, log) : 0;

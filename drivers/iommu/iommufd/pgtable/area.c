@@ -168,7 +168,7 @@ void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
 static bool is_first_use(const struct iommufd_area *area)
 {
 	return area->in_room && area->state == AREA_NEW &&
-	       area_npages(area) == area->backing->npages;
+	       area_npages(area) == iommufd_backing_npages(area->backing);
 }
 
 /**

@@ -225,8 +225,9 @@ static int map_backing(const struct domain_mapping *to, struct iommufd_area *are
 	map.npieces = 0;
 	map.nwaiting = 0;
 	scoped_guard(mutex, &backing->lock)
-		rc = (backing->in_parts ? map_segments(&map, area) :
-					     map_whole(&map, area)) ?: map_waiting(&map);
+		rc = (iommufd_backing_in_parts(backing) ?
+		      map_segments(&map, area) : map_whole(&map, area)) ?:
+		     map_waiting(&map);
 	*done = map.iova - area->node.span.first;
 	return rc;
 }
@@ -266,7 +267,8 @@ int domain_map_area(const struct domain_mapping *to, struct iommufd_area *area)
 
 	if (rev)
 		return show_area(to, area, rev);
-	iommufd_test_warn((area->prot & IOMMU_WRITE) && !area->backing->writable);
+	iommufd_test_warn((area->prot & IOMMU_WRITE) &&
+			  !iommufd_backing_writable(area->backing));
 	rc = map_backing(to, area, &done);
 	if (!rc)
 		return 0;

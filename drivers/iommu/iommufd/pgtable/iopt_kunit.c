@@ -127,6 +127,7 @@ static void fake_unpin(struct iommufd_backing *backing, struct pfn_runs *runs,
 
 static const struct iommufd_backing_ops fake_backing_ops = {
 	.name = "fake",
+	.has_room = true,
 	.pin = fake_pin,
 	.unpin = fake_unpin,
 };
@@ -173,7 +174,6 @@ static void fixture_init(struct kunit *test, struct fixture *fix, u64 seed)
 						     &fix->bench.accounts,
 						     BACKING_PAGES, true,
 						     &fix->bench.log));
-		fake->backing.has_room = true;
 		fix->backings[b] = fake;
 	}
 	/* Only step_device() looks whether the memory is back. */

@@ -234,7 +234,7 @@ static int slice_add(const struct iopt_cover_walk *walk, bool prot_write,
 				      "the source 0x%lx-0x%lx waits for a new address of its memory",
 				      area->node.span.first,
 				      area->node.span.last);
-	if (prot_write && !area->backing->writable)
+	if (prot_write && !iommufd_backing_writable(area->backing))
 		return iommufd_refuse(walk->iopt->log, -EPERM, WHY_PERMISSION,
 				      "the source 0x%lx-0x%lx was mapped from memory as read only",
 				      area->node.span.first,

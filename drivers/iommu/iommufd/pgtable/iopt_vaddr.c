@@ -200,16 +200,16 @@ static int prove(struct iommufd_iopt *iopt, struct iommufd_area *area,
 	if (alone)
 		rc = iommufd_backing_pin_for(backing, old, iopt->log);
 	else
-		rc = iommufd_backing_pin(backing, 0, backing->npages, iopt->log);
+		rc = iommufd_backing_pin(backing, 0, iommufd_backing_npages(backing), iopt->log);
 	if (rc)
 		return rc;
 	if (iommufd_backing_is_same(backing, old, area_first_page(area)))
 		return 0;
 
 	if (alone)
-		iommufd_backing_unpin_for(backing, 0, backing->npages, old);
+		iommufd_backing_unpin_for(backing, 0, iommufd_backing_npages(backing), old);
 	else
-		iommufd_backing_unpin(backing, 0, backing->npages);
+		iommufd_backing_unpin(backing, 0, iommufd_backing_npages(backing));
 	return refuse_other(iopt, area, "is not that which was mapped");
 }
 
@@ -274,7 +274,8 @@ static int update(struct iommufd_iopt *iopt, struct iommufd_area *area,
 
 	if (rq->offset != offset_in_page(area->offset))
 		return refuse_other(iopt, area, "begins elsewhere in a page");
-	backing = rq->make(rq->data, area_length(area), area->backing->writable);
+	backing = rq->make(rq->data, area_length(area),
+			   iommufd_backing_writable(area->backing));
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
 	rc = prove(iopt, area, backing, alone);

@@ -36,9 +36,8 @@ void iommufd_backing_init_free(struct iommufd_backing *backing,
 {
 	refcount_set(&backing->refs, 1);
 	backing->ops = ops;
-	backing->npages = npages;
-	backing->writable = writable;
-	mutex_init(&backing->lock);
+	bit_mutex_init(&backing->lock, npages << BIT_MUTEX_BITS |
+		       (unsigned long)writable << IOMMUFD_BACKING_WRITABLE);
 }
 
 /**
@@ -90,7 +89,6 @@ void iommufd_backing_put(struct iommufd_backing *backing)
 		backing->ops->release(backing);
 	if (backing->payer)
 		iommufd_payer_put(backing->payer);
-	mutex_destroy(&backing->lock);
 	kfree(backing);
 }
 
@@ -159,8 +157,8 @@ int iommufd_backing_pin_pages(struct iommufd_backing *backing,
 	if (WARN_ON_ONCE(!is_inside(backing, first, npages)))
 		return -EINVAL;
 
-	ACQUIRE(mutex_kill, lock)(&backing->lock);
-	rc = ACQUIRE_ERR(mutex_kill, &lock);
+	ACQUIRE(bit_mutex_kill, lock)(&backing->lock);
+	rc = ACQUIRE_ERR(bit_mutex_kill, &lock);
 	if (rc)
 		return rc;
 	if (npages == 1 && iommufd_backing_npages(backing) != 1) {
@@ -202,7 +200,7 @@ static void unpin(struct iommufd_backing *backing, unsigned long first,
 	if (WARN_ON_ONCE(!is_inside(backing, first, npages)))
 		return;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (iommufd_backing_in_parts(backing)) {
 		iommufd_backing_unpin_part(backing, first, npages, heir);
 		return;
@@ -251,7 +249,7 @@ int iommufd_backing_pin_for(struct iommufd_backing *backing,
 	unsigned long npages = iommufd_backing_npages(backing);
 	int rc;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (WARN_ON_ONCE(iommufd_backing_in_parts(backing) || backing->whole_uses))
 		return -EINVAL;
 	rc = iommufd_payer_charge_for(backing->payer, other->payer, npages, log);

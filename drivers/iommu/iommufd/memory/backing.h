@@ -17,7 +17,7 @@
  * after iommufd_backing_pin() has returned and has flushed the IOTLB before it
  * calls iommufd_backing_unpin().
  *
- * Lock: &iommufd_backing.lock, a mutex, taken below the IOVA-space lock and above
+ * Lock: &iommufd_backing.lock, a mutex of one bit, taken below the IOVA-space lock and above
  * the mmap lock (pinning).  It protects what is pinned.  Everything declared here takes
  * it where needed, except the walk over the runs, whose caller holds it, since another
  * user may split a segment.
@@ -25,9 +25,9 @@
 #ifndef __IOMMUFD_MEMORY_BACKING_H
 #define __IOMMUFD_MEMORY_BACKING_H
 
-#include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
+#include "../lib/bit_mutex.h"
 #include "../lib/pfn_runs.h"
 
 struct device;
@@ -78,26 +78,23 @@ struct iommufd_backing_ops {
 /**
  * struct iommufd_backing - a shareable array of pages
  * @refs: areas and calls that hold it
- * @whole_uses: uses of the whole, while not @in_parts
- * @npages: length
+ * @whole_uses: uses of the whole, while not in parts
+ * @lock: protects @whole_uses, @whole_runs, @parts, @payer, and whether it is in parts.
+ *	  Its word has the length and enum iommufd_backing_bits, too
  * @ops: by origin
  * @payer: who pays; changed only by CHANGE_PROCESS, and only if @ops->movable; NULL
  *	   for device memory, which is free
- * @lock: protects @whole_uses, @whole_runs, @parts, @in_parts, @payer
- * @whole_runs: all pages if @whole_uses, empty if not; while not @in_parts
- * @parts: what is used, while @in_parts
+ * @whole_runs: all pages if @whole_uses, empty if not; while not in parts
+ * @parts: what is used, while in parts
  * @uva: first byte of the first page in the mapper's address space
  * @pgoff: first page in the file, if @ops->by_offset
- * @in_parts: a part is or was used alone
- * @writable: pages are pinned for writing; mappings may be writable.  Constant
  */
 struct iommufd_backing {
 	refcount_t refs;
 	unsigned int whole_uses;
-	unsigned long npages;
+	struct bit_mutex lock; /* what is pinned */
 	const struct iommufd_backing_ops *ops;
 	struct iommufd_payer *payer;
-	struct mutex lock; /* what is pinned */
 	union {
 		struct pfn_runs whole_runs;
 		struct iommufd_parts *parts;
@@ -106,29 +103,40 @@ struct iommufd_backing {
 		unsigned long uva;
 		unsigned long pgoff;
 	};
-	bool in_parts;
-	bool writable;
 };
 
+/**
+ * enum iommufd_backing_bits - bits of a backing in the word of its lock
+ * @IOMMUFD_BACKING_IN_PARTS: a part is or was used alone; the lock
+ * @IOMMUFD_BACKING_WRITABLE: pages are pinned for writing; mappings may be writable.
+ *			      Constant
+ */
+enum iommufd_backing_bits {
+	IOMMUFD_BACKING_IN_PARTS = 1,
+	IOMMUFD_BACKING_WRITABLE = 2,
+};
+
+/* Constant.  All that an unsigned long can address has its place above the bits. */
 static inline unsigned long iommufd_backing_npages(const struct iommufd_backing *backing)
 {
-	return backing->npages;
+	static_assert(PAGE_SHIFT > BIT_MUTEX_BITS);
+	return READ_ONCE(backing->lock.word) >> BIT_MUTEX_BITS;
 }
 
 static inline bool iommufd_backing_writable(const struct iommufd_backing *backing)
 {
-	return backing->writable;
+	return test_bit(IOMMUFD_BACKING_WRITABLE, &backing->lock.word);
 }
 
 static inline bool iommufd_backing_in_parts(const struct iommufd_backing *backing)
 {
-	return backing->in_parts;
+	return test_bit(IOMMUFD_BACKING_IN_PARTS, &backing->lock.word);
 }
 
 static inline void iommufd_backing_set_in_parts(struct iommufd_backing *backing,
 						bool in_parts)
 {
-	backing->in_parts = in_parts;
+	assign_bit(IOMMUFD_BACKING_IN_PARTS, &backing->lock.word, in_parts);
 }
 
 /*

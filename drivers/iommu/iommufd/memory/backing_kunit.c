@@ -174,7 +174,7 @@ static void check_pins(struct backing_test *bt)
 	KUNIT_ASSERT_EQ(bt->test, npinned,
 			atomic_long_read(&bt->accounts.pinned));
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	KUNIT_ASSERT_EQ(bt->test, npinned, iommufd_backing_npinned(backing));
 	if (!bt->nuses)
 		KUNIT_ASSERT_FALSE(bt->test, iommufd_backing_in_parts(backing));
@@ -191,7 +191,7 @@ static void check_walk(struct backing_test *bt, const struct use *use)
 	unsigned long page = use->first;
 	unsigned long i;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	KUNIT_ASSERT_TRUE(bt->test, iommufd_backing_covers(backing, use->first,
 							   use->npages));
 	iommufd_backing_for_each_run(&walk, backing, use->first, use->npages)
@@ -207,7 +207,7 @@ static void check_shared(struct backing_test *bt, unsigned int uses)
 	struct iommufd_backing *backing = backing_of(bt);
 	unsigned long first = 0, end = 0, page, npages;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	for (page = 0; page < NPAGES; page++) {
 		if (page == end) {
 			first = page;
@@ -304,7 +304,7 @@ static void test_whole(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	KUNIT_EXPECT_EQ(test, 1, bt->calls);
-	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
+	KUNIT_EXPECT_FALSE(test, iommufd_backing_in_parts(backing_of(bt)));
 	check_walk(bt, &bt->uses[0]);
 	give_all(bt);
 }
@@ -318,9 +318,9 @@ static void test_rejoin(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
 	for (page = 0; page < NPAGES - 1; page++) {
 		KUNIT_ASSERT_EQ(test, 0, take(bt, page, 2));
-		KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_parts);
+		KUNIT_EXPECT_TRUE(test, iommufd_backing_in_parts(backing_of(bt)));
 		give(bt, 1);
-		KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
+		KUNIT_EXPECT_FALSE(test, iommufd_backing_in_parts(backing_of(bt)));
 		check_walk(bt, &bt->uses[0]);
 	}
 	KUNIT_EXPECT_EQ(test, 1, bt->calls);
@@ -342,9 +342,9 @@ static void test_singles(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, bt->calls);
 	while (bt->nuses > 1)
 		give(bt, 1);
-	KUNIT_EXPECT_TRUE(test, backing_of(bt)->in_parts);
+	KUNIT_EXPECT_TRUE(test, iommufd_backing_in_parts(backing_of(bt)));
 	KUNIT_ASSERT_EQ(test, 0, take(bt, 0, NPAGES));
-	KUNIT_EXPECT_FALSE(test, backing_of(bt)->in_parts);
+	KUNIT_EXPECT_FALSE(test, iommufd_backing_in_parts(backing_of(bt)));
 	check_pins(bt);
 	give_all(bt);
 }

@@ -92,7 +92,7 @@ static void drop_backing(struct mm_test *mt)
 
 static void list_pages(struct mm_test *mt, unsigned long npages)
 {
-	guard(mutex)(&mt->backing->lock);
+	guard(bit_mutex)(&mt->backing->lock);
 	iommufd_backing_fill_pages(mt->backing, 0, npages, mt->pages);
 }
 

@@ -48,7 +48,7 @@ int iommufd_backing_move_prepare(struct iommufd_backing *backing,
 				      backing->ops->name, backing->uva);
 
 	movable = movable_of(backing);
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (movable->next_payer || backing->payer == payer)
 		return 0;
 	rc = iommufd_payer_charge_for(payer, backing->payer,
@@ -86,7 +86,7 @@ void iommufd_backing_move_commit(struct iommufd_backing *backing)
 	if (!backing->ops->movable)
 		return;
 	movable = movable_of(backing);
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (movable->next_payer)
 		move_end(movable, movable->next_payer, backing->payer);
 }
@@ -104,7 +104,7 @@ void iommufd_backing_move_abort(struct iommufd_backing *backing)
 	if (!backing->ops->movable)
 		return;
 	movable = movable_of(backing);
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (movable->next_payer)
 		move_end(movable, backing->payer, movable->next_payer);
 }

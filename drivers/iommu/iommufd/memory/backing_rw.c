@@ -84,7 +84,7 @@ static bool rw_pinned(struct rw_cursor *rw)
 	unsigned long npages = rw_npages(rw);
 	struct iommufd_backing_walk walk;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	if (!iommufd_backing_covers(backing, first, npages)) {
 		npages = 1;
 		if (!iommufd_backing_covers(backing, first, npages))

@@ -66,12 +66,12 @@ bool iommufd_backing_is_same(struct iommufd_backing *backing,
 	struct iommufd_backing_walk a, b;
 	bool same;
 
-	guard(mutex)(&other->lock);
-	mutex_lock_nested(&backing->lock, SINGLE_DEPTH_NESTING);
+	guard(bit_mutex)(&other->lock);
+	bit_mutex_lock_nested(&backing->lock, SINGLE_DEPTH_NESTING);
 	same = iommufd_backing_walk_first(&a, backing, 0, npages) &&
 	       iommufd_backing_walk_first(&b, other, first, npages) &&
 	       same_runs(&a, &b);
-	mutex_unlock(&backing->lock);
+	bit_mutex_unlock(&backing->lock);
 	return same;
 }
 

@@ -14,7 +14,6 @@
  * No locks.  Calls memlock, backing_user.c and the mm.
  */
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/refcount.h>
 
 #include "backing.h"
@@ -80,7 +79,6 @@ bool iommufd_discard_add(struct iommufd_discard *discard,
 		discard->pages[discard->npages++] =
 			pfn_to_page(pfn_runs_single_pfn(&backing->whole_runs));
 	discard->backings[discard->nbackings++] = backing;
-	mutex_destroy(&backing->lock);
 	return true;
 }
 

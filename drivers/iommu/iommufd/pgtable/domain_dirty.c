@@ -93,7 +93,7 @@ static struct iova_span page_at(const struct domain_dirty *dd,
 
 	if (dd->max_piece)
 		sizes &= dd->max_piece | (dd->max_piece - 1);
-	guard(mutex)(&area->backing->lock);
+	guard(bit_mutex)(&area->backing->lock);
 	for (; sizes > smallest; sizes &= ~(1UL << __fls(sizes))) {
 		unsigned long size = 1UL << __fls(sizes);
 

@@ -224,7 +224,7 @@ static int map_backing(const struct domain_mapping *to, struct iommufd_area *are
 	map.prot = area->prot;
 	map.npieces = 0;
 	map.nwaiting = 0;
-	scoped_guard(mutex, &backing->lock)
+	scoped_guard(bit_mutex, &backing->lock)
 		rc = (iommufd_backing_in_parts(backing) ?
 		      map_segments(&map, area) : map_whole(&map, area)) ?:
 		     map_waiting(&map);

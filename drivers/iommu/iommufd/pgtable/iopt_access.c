@@ -282,7 +282,7 @@ static bool part_follows(const struct iopt_cover_walk *walk, unsigned long *next
 	unsigned long first, npages = part_pages(walk, &first);
 	struct iommufd_backing_walk runs;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	iommufd_backing_for_each_run(&runs, backing, first, npages) {
 		if (runs.it.run.pfn != *next)
 			return false;
@@ -298,7 +298,7 @@ static unsigned long first_pfn(const struct iopt_cover_walk *walk)
 	unsigned long first;
 
 	part_pages(walk, &first);
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	iommufd_backing_walk_first(&runs, backing, first, 1);
 	return runs.it.run.pfn;
 }

@@ -101,7 +101,7 @@ static void report_pinned(const struct record_walk *rw, struct iommufd_area *are
 	unsigned long end = part_end_page(area, part);
 	unsigned long npages;
 
-	guard(mutex)(&backing->lock);
+	guard(bit_mutex)(&backing->lock);
 	while (first < end) {
 		npages = iommufd_backing_next_shared(backing, area->pinned,
 						     &first, end);

@@ -64,7 +64,7 @@ static void note_area(struct dump *dump, const struct iommufd_area *area)
 	dump->address = backing->ops->by_offset ? (u64)backing->pgoff << PAGE_SHIFT :
 						  backing->uva;
 	dump->address += area->offset;
-	dump->accesses = atomic_read(&area->accesses);
+	dump->accesses = area_accesses(area);
 	dump->prot = area->prot;
 	dump->state = area_state(area);
 }

@@ -4,9 +4,10 @@
  *
  * Sets of IOVA ranges: see iova_set.h for what they promise.
  *
- * Each node knows the hole in front of it, and roughly the widest such hole in its
- * subtree; a search descends only where a hole may be wide enough, and then looks at it
- * exactly.  The hole behind the last node belongs to no node and is looked at separately.
+ * Each node knows roughly, by its class, how wide the hole in front of it is and the
+ * widest such hole in its subtree; a search descends only where a hole may be wide enough,
+ * and then looks at its neighbours, which tell exactly.  The hole behind the last node
+ * belongs to no node and is looked at separately.
  *
  * A change touches the holes of two neighbours.  Their sums are made right on
  * the way to the root *before* the tree is rebalanced, because rotations copy
@@ -17,9 +18,6 @@
 #include <linux/rbtree_augmented.h>
 #include "iova_set.h"
 
-/* A longer hole is noted as this long; there is room for two of them at most. */
-#define HOLE_MAX ((unsigned long)LONG_MAX)
-
 /* A search that passed this many holes in vain is worth remembering. */
 #define BARREN_HOLES 16
 
@@ -28,28 +26,25 @@ static inline struct iova_node *to_node(struct rb_node *rb)
 	return rb_entry_safe(rb, struct iova_node, rb);
 }
 
-static inline unsigned long node_hole(struct iova_node *node)
+static inline u16 node_hole(struct iova_node *node)
 {
-	return iova_hole_rough(node->hole);
+	return node->hole;
 }
 
-RB_DECLARE_CALLBACKS_MAX(static, iova_callbacks, struct iova_node, rb,
-			 unsigned long, max_hole, node_hole)
+RB_DECLARE_CALLBACKS_MAX(static, iova_callbacks, struct iova_node, rb, u16,
+			 max_hole, node_hole)
 
 /* First byte of the hole that ends at @node. */
 static unsigned long hole_first(struct iova_node *node)
 {
-	struct iova_node *prev;
+	struct iova_node *prev = to_node(rb_prev(&node->rb));
 
-	if (likely(node->hole < HOLE_MAX))
-		return node->span.first - node->hole;
-	prev = to_node(rb_prev(&node->rb));
 	return prev ? prev->span.last + 1 : 0;
 }
 
 static void set_hole(struct iova_node *node, unsigned long first)
 {
-	node->hole = min(node->span.first - first, HOLE_MAX);
+	node->hole = iova_hole_class(node->span.first - first);
 }
 
 /**
@@ -143,7 +138,7 @@ int iova_set_insert(struct iova_set *set, struct iova_node *node)
 
 	node->is_cover = false;
 	set_hole(node, at.below ? at.below->span.last + 1 : 0);
-	node->max_hole = node_hole(node);
+	node->max_hole = node->hole;
 	rb_link_node(&node->rb, at.parent, at.link);
 	if (at.above)
 		set_hole(at.above, node->span.last + 1);
@@ -271,24 +266,20 @@ struct iova_node *iova_set_next_in(struct iova_node *node,
 
 /* The search for a hole. */
 
-static bool is_wide(struct rb_node *subtree, unsigned long want)
+/* @want is the class of the length here and below: what is of a lower one is too short. */
+
+static bool is_wide(struct rb_node *subtree, u16 want)
 {
 	return subtree && to_node(subtree)->max_hole >= want;
 }
 
-/*
- * @want is rough here and below, as @max_hole is: a hole is rounded down to less than
- * @want if and only if it is shorter than that.
- */
-static bool has_wide_hole(const struct iova_node *node, unsigned long want)
+static bool has_wide_hole(const struct iova_node *node, u16 want)
 {
 	return node->hole >= want;
 }
 
-/*
- * Lowest node with a hole of @want bytes, or a little less, in a subtree that has one.
- */
-static struct iova_node *lowest_wide(struct rb_node *rb, unsigned long want)
+/* Lowest node with a wide hole in a subtree that has one. */
+static struct iova_node *lowest_wide(struct rb_node *rb, u16 want)
 {
 	for (;;) {
 		bool is_left = is_wide(rb->rb_left, want);
@@ -299,8 +290,8 @@ static struct iova_node *lowest_wide(struct rb_node *rb, unsigned long want)
 	}
 }
 
-/* The next node above @node with a hole of @want bytes. */
-static struct iova_node *next_wide(struct iova_node *node, unsigned long want)
+/* The next node above @node with a wide hole. */
+static struct iova_node *next_wide(struct iova_node *node, u16 want)
 {
 	struct rb_node *rb = &node->rb, *parent;
 
@@ -317,9 +308,9 @@ static struct iova_node *next_wide(struct iova_node *node, unsigned long want)
 	return NULL;
 }
 
-/* The lowest node with a hole of @want bytes that does not end below @from. */
+/* The lowest node with a wide hole that does not end below @from. */
 static struct iova_node *first_wide(const struct iova_set *set,
-				    unsigned long from, unsigned long want)
+				    unsigned long from, u16 want)
 {
 	struct rb_node *rb = set->tree.rb_node;
 	struct iova_node *found;
@@ -404,7 +395,7 @@ static void note_barren(struct iova_set *set, const struct iova_fit *fit,
 int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 		 unsigned long *first)
 {
-	unsigned long want = iova_hole_rough(min(fit->length, HOLE_MAX));
+	u16 want = iova_hole_class(fit->length);
 	struct iova_fit rest = *fit;
 	unsigned int passed = 0;
 	struct iova_node *node;

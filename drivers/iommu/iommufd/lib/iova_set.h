@@ -23,36 +23,36 @@
 #include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
+#include <linux/types.h>
 #include "span.h"
 
-/* What a hole's length has to fit in, so that a flag has room beside it. */
-#define IOVA_HOLE_BITS (BITS_PER_LONG - 1)
-
-/* How exactly the widest hole of a subtree is known: its highest bits, this many. */
+/* How exactly the length of a hole is noted: its highest bits, this many. */
 #define IOVA_HOLE_PRECISION 8
 
 /*
- * The length of a hole, rounded down so that most changes of a wide hole are none, and
- * need not be carried up the tree.  Keeps the order: what has room for a length has no
- * less roughly than that length.
+ * The class of a hole by its length: all lengths with the same highest bits are one, so
+ * that most changes of a wide hole are none, and need not be carried up the tree; short
+ * holes have one for each length.  Keeps the order: what has room for a length is of no
+ * lower class than that length.
  */
-static inline unsigned long iova_hole_rough(unsigned long hole)
+static inline u16 iova_hole_class(unsigned long hole)
 {
-	unsigned int bits = hole ? __fls(hole) + 1 : 0;
+	unsigned int drop;
 
-	if (bits <= IOVA_HOLE_PRECISION)
+	if (hole < BIT(IOVA_HOLE_PRECISION))
 		return hole;
-	return hole & (~0UL << (bits - IOVA_HOLE_PRECISION));
+	drop = __fls(hole) + 1 - IOVA_HOLE_PRECISION;
+	/* What is left has its highest bit set, and counts as one step more. */
+	return (drop << (IOVA_HOLE_PRECISION - 1)) + (hole >> drop);
 }
 
 /**
  * struct iova_node - one range of a set, embedded in its user's structure
  * @rb: linkage in &iova_set.tree
  * @span: the range; constant while the node is in a set
- * @hole: bytes between the previous node (or 0) and @span.first; what does not
- *	  fit is cut to the largest value that does
+ * @hole: class of the hole between the previous node (or 0) and @span.first
+ * @max_hole: highest @hole in the subtree below this node, itself included
  * @is_cover: the node stands for reserved ranges, see iova_node_is_cover()
- * @max_hole: largest @hole in the subtree below this node, itself included; rough
  * @kept: next node that goes back into a set, while that is being emptied
  *
  * Only @span is the user's to set; the rest is private to iova_set.c.
@@ -60,10 +60,12 @@ static inline unsigned long iova_hole_rough(unsigned long hole)
 struct iova_node {
 	struct rb_node rb;
 	struct iova_span span;
-	unsigned long hole : IOVA_HOLE_BITS;
-	unsigned long is_cover : 1;
 	union {
-		unsigned long max_hole;
+		struct {
+			u16 hole;
+			u16 max_hole;
+			bool is_cover;
+		};
 		struct iova_node *kept;
 	};
 };

@@ -143,7 +143,7 @@ static inline void iommufd_backing_set_in_parts(struct iommufd_backing *backing,
  * Most backings are shown by a single area, which the one that makes the backing may put
  * in the same piece of memory.  It stays reserved until the backing goes.
  */
-#define IOMMUFD_BACKING_ROOM 96
+#define IOMMUFD_BACKING_ROOM 80
 
 /* NULL if there is none. */
 static inline void *iommufd_backing_room(struct iommufd_backing *backing)

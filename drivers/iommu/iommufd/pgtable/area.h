@@ -56,9 +56,10 @@ enum area_gate {
  * @node: in &iommufd_iopt.areas
  * @backing: a reference
  * @offset: byte of @backing that @node.span.first shows
- * @next: the next area of the call that works on this one; means nothing while LIVE
- * @accesses: pins of in-kernel accesses inside
- * @locks: pins of hardware inside, which nobody can ask to let go
+ * @accesses: pins of in-kernel accesses inside, while LIVE
+ * @locks: pins of hardware inside, which nobody can ask to let go; while LIVE
+ * @next: the next area of the call that works on this one, unless LIVE.  Stands where the
+ *	  pins are counted: there are none then
  * @state: see above
  * @prot: IOMMU_READ, IOMMU_WRITE, IOMMU_CACHE
  * @pinned: holds a use of its pages for the domains; the table's domains lock.  Of
@@ -73,9 +74,13 @@ struct iommufd_area {
 	struct iova_node node;
 	struct iommufd_backing *backing;
 	unsigned long offset;
-	struct iommufd_area *next;
-	atomic_t accesses;
-	atomic_t locks;
+	union {
+		struct {
+			atomic_t accesses;
+			atomic_t locks;
+		};
+		struct iommufd_area *next;
+	};
 	u8 state;
 	u8 prot;
 	u8 pinned : 1;
@@ -83,6 +88,9 @@ struct iommufd_area {
 	u8 gate;
 	u32 written;
 };
+
+/* An area of a page with its backing is 128 bytes. */
+static_assert(!IS_ENABLED(CONFIG_64BIT) || sizeof(struct iommufd_area) == 80);
 
 static inline struct iommufd_area *area_of(struct iova_node *node)
 {
@@ -121,8 +129,22 @@ static inline unsigned long area_npages(const struct iommufd_area *area)
 
 static inline enum area_state area_state(const struct iommufd_area *area)
 {
-	/* Pairs with the release when an area becomes LIVE. */
+	/* Pairs with area_set_live(). */
 	return smp_load_acquire(&area->state);
+}
+
+/* From here on the area belongs to everyone, and @next is gone. */
+static inline void area_set_live(struct iommufd_area *area)
+{
+	area->next = NULL;
+	/* Who sees LIVE sees the area pinned and mapped, and no pins of accesses. */
+	smp_store_release(&area->state, AREA_LIVE);
+}
+
+/* Pins of in-kernel accesses. */
+static inline unsigned int area_accesses(const struct iommufd_area *area)
+{
+	return area_state(area) == AREA_LIVE ? atomic_read(&area->accesses) : 0;
 }
 
 static inline bool area_is_aligned(const struct iommufd_area *area,

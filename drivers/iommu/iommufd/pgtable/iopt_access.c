@@ -166,6 +166,9 @@ static void unpin_part(const struct iopt_cover_walk *walk, bool locks)
 {
 	unsigned long first, npages = part_pages(walk, &first);
 
+	/* What is pinned stays LIVE; of others the count is something else. */
+	if (WARN_ON_ONCE(area_state(walk->area) != AREA_LIVE))
+		return;
 	/* As long as they are pinned that says it. */
 	area_mark_written(walk->iopt, walk->area, first, npages);
 	iommufd_backing_unpin(walk->area->backing, first, npages);

@@ -197,13 +197,12 @@ int iopt_map(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 		return rc;
 	}
 	trace_iommufd_map(iopt->id, span.first, span.last, rq->prot);
-	/* Commit: an area belongs to everyone as soon as it is LIVE. */
+	/* Commit. */
 	while (chain) {
 		struct iommufd_area *area = chain;
 
 		chain = area->next;
-		/* Who sees LIVE sees the area pinned and mapped. */
-		smp_store_release(&area->state, AREA_LIVE);
+		area_set_live(area);
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
  *
  * Unmapping.
  *
- * The whole range is checked under the space lock before anything is undone; then
+ * The whole range is checked under the space lock before anything is undone, and
  * its areas are LEAVING: still in the tree, so that nobody takes their IOVA, but
  * no longer anybody else's.  They leave every domain with one flush each, then the
  * tree, and only then are their pages unpinned.
@@ -68,16 +68,34 @@ struct unmap_claim {
 	unsigned long ninserts;
 };
 
+/* Nothing has happened to the areas yet. */
+static void unclaim_locked(struct iommufd_iopt *iopt, struct iommufd_area *chain)
+{
+	lockdep_assert_held_write(&iopt->space_lock);
+	while (chain) {
+		struct iommufd_area *area = chain;
+
+		chain = area->next;
+		area_set_live(area);
+	}
+}
+
+static void unclaim(struct iommufd_iopt *iopt, struct iommufd_area *chain)
+{
+	guard(rwsem_write)(&iopt->space_lock);
+	unclaim_locked(iopt, chain);
+}
+
 /*
- * Check all, then mark all as LEAVING and chain them.  -EAGAIN: the area in @busy is
- * pinned by accesses, and closed for new pins.
+ * Mark all as LEAVING and chain them, or none.  -EAGAIN: the area in @busy is pinned by
+ * accesses, and closed for new pins.
  */
 static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		       struct unmap_claim *claim, struct iova_span *busy)
 {
 	struct iommufd_area *area, **link = &claim->chain, *pinned = NULL;
 	struct iova_span span = op->span;
-	int rc;
+	int rc = 0;
 
 	*claim = (struct unmap_claim){};
 	guard(rwsem_write)(&iopt->space_lock);
@@ -86,9 +104,13 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	iopt_for_each_area_in(area, iopt, &span) {
 		rc = iopt_check_claim(iopt, area, &span);
 		if (rc)
-			return rc;
-		if (!pinned && atomic_read(&area->accesses))
-			pinned = area;
+			break;
+		/* The count is in the place of the link. */
+		if (unlikely(atomic_read(&area->accesses))) {
+			pinned = pinned ?: area;
+			continue;
+		}
+		WRITE_ONCE(area->state, AREA_LEAVING);
 		*link = area;
 		link = &area->next;
 		claim->last = area;
@@ -96,27 +118,15 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	}
 	*link = NULL;
 	claim->ninserts = iopt->ninserts;
-	if (pinned) {
-		pinned->gate = AREA_CLOSED;
-		*busy = pinned->node.span;
-		return -EAGAIN;
-	}
+	if (likely(!rc && !pinned))
+		return 0;
 
-	for (area = claim->chain; area; area = area->next)
-		WRITE_ONCE(area->state, AREA_LEAVING);
-	return 0;
-}
-
-/* Nothing has happened to the areas yet. */
-static void unclaim(struct iommufd_iopt *iopt, struct iommufd_area *chain)
-{
-	guard(rwsem_write)(&iopt->space_lock);
-	while (chain) {
-		struct iommufd_area *area = chain;
-
-		chain = area->next;
-		WRITE_ONCE(area->state, AREA_LIVE);
-	}
+	unclaim_locked(iopt, claim->chain);
+	if (rc)
+		return rc;
+	pinned->gate = AREA_CLOSED;
+	*busy = pinned->node.span;
+	return -EAGAIN;
 }
 
 static void leave_domains(struct iommufd_iopt *iopt, struct iommufd_area *chain)

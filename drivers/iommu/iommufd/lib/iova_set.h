@@ -35,7 +35,7 @@
  * holes have one for each length.  Keeps the order: what has room for a length is of no
  * lower class than that length.
  */
-static inline u16 iova_hole_class(unsigned long hole)
+static inline unsigned int iova_hole_class(unsigned long hole)
 {
 	unsigned int drop;
 
@@ -46,16 +46,20 @@ static inline u16 iova_hole_class(unsigned long hole)
 	return (drop << (IOVA_HOLE_PRECISION - 1)) + (hole >> drop);
 }
 
+/* A hole's length in bytes is noted, too, if it has no more bits. */
+#define IOVA_NEAR_BITS 31
+
 /**
  * struct iova_node - one range of a set, embedded in its user's structure
  * @rb: linkage in &iova_set.tree
  * @span: the range; constant while the node is in a set
  * @hole: class of the hole between the previous node (or 0) and @span.first
  * @max_hole: highest @hole in the subtree below this node, itself included
+ * @near: length of the hole, unless that is of a class that is too wide for it
  * @is_cover: the node stands for reserved ranges, see iova_node_is_cover()
  * @kept: next node that goes back into a set, while that is being emptied
  *
- * Only @span is the user's to set; the rest is private to iova_set.c.
+ * Only @span is the user's to set; the rest is private to iova_*.c.
  */
 struct iova_node {
 	struct rb_node rb;
@@ -64,7 +68,8 @@ struct iova_node {
 		struct {
 			u16 hole;
 			u16 max_hole;
-			bool is_cover;
+			u32 near : IOVA_NEAR_BITS;
+			u32 is_cover : 1;
 		};
 		struct iova_node *kept;
 	};
@@ -88,14 +93,16 @@ struct iova_fit {
  * struct iova_set - ranges in ascending order, without overlap
  * @tree: the nodes
  * @recent: a node near the last change or search, where the next one may be, or NULL
- * @barren: a search that had to look at many holes; nothing that satisfies it
- *	    begins in its window, which ends where the search did.  Spares the
- *	    next search of the kind the same holes.  Zero length: nothing known
+ * @barren: what a search was for; nothing that satisfies it begins in its window, which
+ *	    ends where the search did.  Spares the next search of the kind the way
+ *	    there.  Zero length: nothing known
+ * @is_dear: the search for @barren had to look at many holes
  */
 struct iova_set {
 	struct rb_root tree;
 	struct iova_node *recent;
 	struct iova_fit barren;
+	bool is_dear;
 };
 
 void iova_set_init(struct iova_set *set);
@@ -147,6 +154,23 @@ static inline struct iova_node *iova_set_find(const struct iova_set *set,
 	return NULL;
 }
 
+static inline struct iova_node *iova_node_of(struct rb_node *rb)
+{
+	return rb_entry_safe(rb, struct iova_node, rb);
+}
+
+/* First byte of the hole that ends at @node. */
+static inline unsigned long iova_hole_first(struct iova_node *node)
+{
+	struct iova_node *prev;
+
+	if (likely(node->hole < iova_hole_class(BIT(IOVA_NEAR_BITS))))
+		return node->span.first - node->near;
+	/* The way there may be long. */
+	prev = iova_node_of(rb_prev(&node->rb));
+	return prev ? prev->span.last + 1 : 0;
+}
+
 #define iova_set_for_each_in(node, set, span)                                  \
 	for ((node) = iova_set_first_in(set, span); (node);                    \
 	     (node) = iova_set_next_in(node, span))
@@ -155,8 +179,8 @@ static inline struct iova_node *iova_set_find(const struct iova_set *set,
  * Lowest place in a hole of @set that satisfies @fit; -ENOSPC if there is none.
  * Exact: never misses a place, and never returns one whose offset is wrong.
  * O(log n), and one step more for each hole passed that is long enough but has
- * no aligned place; the set remembers when those were many (@barren), so it
- * writes to @set.
+ * no aligned place; the set remembers where it ended (@barren), so it writes to
+ * @set.  O(1) when the one before was of the same kind, and took its place.
  */
 int iova_set_fit(struct iova_set *set, const struct iova_fit *fit,
 		 unsigned long *first);

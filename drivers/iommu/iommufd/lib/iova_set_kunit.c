@@ -3,8 +3,8 @@
  * Copyright (C) 2026 The iommufd overlay authors
  *
  * iova_set and iova_resv against a byte map of a small space, which is laid over
- * different parts of the whole one: its start, its end, and somewhere between.  Lengths
- * that are noted roughly are compared in the whole space, with a search that looks at all.
+ * different parts of the whole one: its start, its end, and somewhere between.  Wider
+ * holes are iova_fit_kunit.c's.
  */
 #include <kunit/test.h>
 #include <linux/prandom.h>
@@ -323,6 +323,8 @@ static void barren_window_test(struct kunit *test)
 	m->nodes[i].span = (struct iova_span){ 400, 500 };
 	KUNIT_ASSERT_EQ(test, 0, iova_set_insert(&m->set, &m->nodes[i]));
 	for (at = 120; at < 136; at++) {
+		/* Let each search pass all of them. */
+		m->set.barren.length = 0;
 		fit.window.last = at;
 		check_fit_at(test, m, &fit, at >= 130 ? 128 : 0);
 		fit.window.last = 300;
@@ -369,204 +371,6 @@ static void whole_space_test(struct kunit *test)
 	iova_set_remove(&set, &low);
 	KUNIT_EXPECT_EQ(test, 0, iova_set_fit(&set, &fit, &at));
 	KUNIT_EXPECT_EQ(test, at, 0);
-}
-
-/* Classes of holes at each length where one ends and the next begins. */
-static void class_test(struct kunit *test)
-{
-	unsigned long top, first, last;
-	int drop;
-
-	for (top = 0; top < 256; top++)
-		KUNIT_ASSERT_EQ(test, iova_hole_class(top), top);
-	for (drop = 1; drop <= BITS_PER_LONG - 8; drop++) {
-		for (top = 128; top < 256; top++) {
-			first = top << drop;
-			last = first + ((1UL << drop) - 1);
-			KUNIT_ASSERT_EQ(test, iova_hole_class(first),
-					iova_hole_class(first - 1) + 1);
-			KUNIT_ASSERT_EQ(test, iova_hole_class(last),
-					iova_hole_class(first));
-		}
-	}
-	KUNIT_EXPECT_EQ(test, last, ULONG_MAX);
-}
-
-/*
- * The whole space.  Of the nodes of the model some are in use, anywhere; what is expected
- * comes from looking at each of them.
- */
-
-static bool wide_free(const struct model *m, const struct iova_span *span)
-{
-	int i;
-
-	for (i = 0; i < NODES; i++)
-		if (m->used[i] && iova_span_overlaps(&m->nodes[i].span, span))
-			return false;
-	return true;
-}
-
-static bool wide_place(const struct model *m, const struct iova_fit *fit,
-		       unsigned long from, unsigned long *first)
-{
-	struct iova_span span;
-
-	from = max(from, fit->window.first);
-	if (check_add_overflow(from, (fit->offset - from) & (fit->align - 1), first) ||
-	    iova_span_make(&span, *first, fit->length))
-		return false;
-	return iova_span_contains(&fit->window, &span) && wide_free(m, &span);
-}
-
-/* The lowest place has the window's start or a node before it, and nothing between. */
-static bool wide_fit(const struct model *m, const struct iova_fit *fit,
-		     unsigned long *first)
-{
-	bool found = wide_place(m, fit, 0, first);
-	unsigned long at;
-	int i;
-
-	for (i = 0; i < NODES; i++) {
-		if (!m->used[i] || m->nodes[i].span.last == ULONG_MAX ||
-		    !wide_place(m, fit, m->nodes[i].span.last + 1, &at))
-			continue;
-		*first = found ? min(*first, at) : at;
-		found = true;
-	}
-	return found;
-}
-
-static void check_wide_fit(struct kunit *test, struct model *m,
-			   const struct iova_fit *fit)
-{
-	unsigned long want = 0, got = 0;
-	bool fits = wide_fit(m, fit, &want);
-
-	KUNIT_ASSERT_EQ(test, iova_set_fit(&m->set, fit, &got), fits ? 0 : -ENOSPC);
-	if (fits)
-		KUNIT_ASSERT_EQ(test, got, want);
-}
-
-static void wide_insert(struct kunit *test, struct model *m, int i,
-			const struct iova_span *span)
-{
-	m->nodes[i].span = *span;
-	KUNIT_ASSERT_EQ(test, iova_set_insert(&m->set, &m->nodes[i]),
-			wide_free(m, span) ? 0 : -EEXIST);
-	m->used[i] = wide_free(m, span);
-}
-
-/*
- * Holes that differ by less than their class tells, the longest first or last, each
- * followed by a node of one byte; and lengths that only some of them have.
- */
-static void check_edges(struct kunit *test, struct model *m, unsigned long first,
-			unsigned long last, bool longest_first)
-{
-	const unsigned long holes[] = { first - 1, first, last, last + 1 };
-	struct iova_fit fit = { .align = 1, .window = IOVA_SPAN_ALL };
-	struct iova_span span = {};
-	int i, n = ARRAY_SIZE(holes);
-
-	model_reset(m, 0);
-	for (i = 0; i < n; i++) {
-		span.first += holes[longest_first ? n - 1 - i : i];
-		span.last = span.first;
-		wide_insert(test, m, i, &span);
-		span.first++;
-	}
-	/* Without it there is room for everything behind the last one. */
-	span.last = ULONG_MAX;
-	wide_insert(test, m, i, &span);
-	check_sums(test, m->set.tree.rb_node);
-
-	for (i = 0; i < n; i++) {
-		fit.length = holes[i] ?: 1;
-		check_wide_fit(test, m, &fit);
-		fit.length = holes[i] + 1;
-		check_wide_fit(test, m, &fit);
-	}
-	/* All of them together, as soon as what is between them is gone. */
-	for (i = 0; i < n - 1; i++) {
-		iova_set_remove(&m->set, &m->nodes[i]);
-		m->used[i] = false;
-		fit.length = m->nodes[i + 1].span.first;
-		check_wide_fit(test, m, &fit);
-		fit.length++;
-		check_wide_fit(test, m, &fit);
-	}
-}
-
-static void class_edges_test(struct kunit *test)
-{
-	static const u8 tops[] = { 1, 2, 3, 127, 128, 129, 170, 254, 255 };
-	struct model *m = model_new(test);
-	unsigned long first, last;
-	int drop, i;
-
-	/* Four such holes have to fit in the space. */
-	for (drop = 0; drop <= BITS_PER_LONG - 11; drop++) {
-		for (i = 0; i < ARRAY_SIZE(tops); i++) {
-			first = (unsigned long)tops[i] << drop;
-			last = first + ((1UL << drop) - 1);
-			check_edges(test, m, first, last, false);
-			check_edges(test, m, first, last, true);
-		}
-	}
-}
-
-/* Lengths of all orders of magnitude, and at the borders of classes. */
-static unsigned long random_length(struct model *m)
-{
-	unsigned long length = (1 + below(m, 255));
-
-	length <<= below(m, BITS_PER_LONG - 8);
-	return max(length + below(m, 3) - 1, 1UL);
-}
-
-static void toggle_wide(struct kunit *test, struct model *m)
-{
-	int i = below(m, NODES), beside = below(m, NODES);
-	struct iova_span span;
-	unsigned long first;
-
-	if (m->used[i]) {
-		iova_set_remove(&m->set, &m->nodes[i]);
-		m->used[i] = false;
-		return;
-	}
-	first = random_length(m);
-	if (m->used[beside])
-		first += m->nodes[beside].span.last;
-	if (!iova_span_make(&span, first, random_length(m) >> below(m, 30) ?: 1))
-		wide_insert(test, m, i, &span);
-}
-
-static void wide_test(struct kunit *test)
-{
-	struct model *m = model_new(test);
-	struct iova_fit fit;
-	int round, step, i;
-
-	for (round = 0; round < 10; round++) {
-		model_reset(m, round);
-		for (step = 0; step < 200; step++) {
-			toggle_wide(test, m);
-			check_sums(test, m->set.tree.rb_node);
-			for (i = 0; i < 2; i++) {
-				fit = (struct iova_fit){
-					.length = random_length(m),
-					.align = 1UL << (below(m, 2) ? 0 :
-							 below(m, BITS_PER_LONG)),
-					.window = IOVA_SPAN_ALL,
-				};
-				if (!below(m, 4))
-					fit.window.first = random_length(m);
-				check_wide_fit(test, m, &fit);
-			}
-		}
-	}
 }
 
 /* Reserved ranges: model is a count of reservations for each byte and owner. */
@@ -710,9 +514,6 @@ static struct kunit_case iova_set_cases[] = {
 	KUNIT_CASE(barren_test),
 	KUNIT_CASE(barren_window_test),
 	KUNIT_CASE(whole_space_test),
-	KUNIT_CASE(class_test),
-	KUNIT_CASE(class_edges_test),
-	KUNIT_CASE(wide_test),
 	KUNIT_CASE(resv_test),
 	{}
 };

@@ -108,6 +108,7 @@ const struct bench_case bench_cases[] = {
 	PLACEMENT("place-1k", 1000, 0),
 	PLACEMENT("place-10k", 10000, 0),
 	PLACEMENT("place-60k", 60000, 0),
+	PLACEMENT("place-holes-0", 0, PAGE),
 	PLACEMENT("place-holes-1k", 1000, PAGE),
 	PLACEMENT("place-holes-10k", 10000, PAGE),
 	PLACEMENT("place-holes-60k", 60000, PAGE),

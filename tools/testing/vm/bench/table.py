@@ -43,8 +43,9 @@ AIMS = {
     ("unmap-all-10k", "unmap"): 450,
 }
 # What it shall cost at most as a multiple of what another case costs, or of another
-# cost of the same case: (case, cost) or pattern, the other, times.
+# cost of the same case: (case, cost) or pattern, the other, times. The first pattern counts.
 RELATIVE_AIMS = [
+    (("place-holes-*", "map"), ("place-holes-0", "map"), 1.3),
     (("place-*", "map"), ("place-0", "map"), 1.3),
     (("scale-4k-*", "map"), ("scale-4k-128m", "map"), 1.05),
     (("scale-4k-*", "unmap"), ("scale-4k-128m", "unmap"), 1.05),
@@ -64,10 +65,12 @@ RELATIVE_AIMS = [
 def aim_of(table, key, mode):
     case, cost, unit = key
     for (pattern, which), other, times in RELATIVE_AIMS:
+        if which != cost or not fnmatch.fnmatchcase(case, pattern):
+            continue
         measured = table.rows.get((*other, unit), {}).get("ours")
-        if (measured and which == cost and other != (case, cost) and
-                fnmatch.fnmatchcase(case, pattern)):
+        if measured and other != (case, cost):
             return times * measured
+        break
     return None if mode else AIMS.get((case, cost))
 
 

@@ -12,6 +12,7 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommufd_report.h>
+#include <linux/sched/signal.h>
 
 #include "domain_map.h"
 #include "iopt_private.h"
@@ -54,7 +55,10 @@ static int fill_domain(struct iommufd_iopt *iopt, struct iommu_domain *domain)
 	int rc = 0;
 
 	iopt_for_each_area_in(area, iopt, &IOVA_SPAN_ALL) {
-		if (!area->pinned)
+		cond_resched();
+		if (fatal_signal_pending(current))
+			rc = -EINTR;
+		if (!rc && !area->pinned)
 			rc = area_pin_or_hole(area, iopt->log);
 		if (!rc)
 			rc = domain_map_area(&to, area);
@@ -164,14 +168,16 @@ static void mark_all_written(struct iommufd_iopt *iopt)
  * Return: 0; -EINVAL when its smallest page is too large; -EBUSY while an area has no
  * valid user address; -EADDRINUSE when an area
  * does not fit its alignment or aperture, or an allowed range does not fit the latter;
- * -ENOMEM; what pinning and the IOMMU driver say.  On failure nothing has changed.
+ * -EINTR when killed; -ENOMEM; what pinning and the IOMMU driver say.  On failure nothing
+ * has changed.
  */
 int iopt_add_domain(struct iommufd_iopt *iopt, struct iopt_domain *entry)
 {
 	int rc;
 
-	guard(rwsem_write)(&iopt->domains_lock);
-	rc = constrain(iopt, entry->domain);
+	/* A MAP whose fault another process does not answer may hold it for long. */
+	ACQUIRE(rwsem_write_kill, lock)(&iopt->domains_lock);
+	rc = ACQUIRE_ERR(rwsem_write_kill, &lock) ?: constrain(iopt, entry->domain);
 	if (rc)
 		return rc;
 	rc = fill_domain(iopt, entry->domain);

@@ -8,12 +8,16 @@
  * Locks: none; the object is held by a short reference while its driver works.
  */
 #include <linux/iommu.h>
+#include <linux/sched.h>
 
 #include "hwpt.h"
 #include "trace.h"
 #include "ucmd.h"
 
 #define INVALIDATE_MAX_ENTRIES BIT(19)
+
+/* Drivers take memory for all entries that they are given at once. */
+#define PIECE_MAX_ENTRIES BIT(12)
 
 static int check_cmd(const struct iommufd_ucmd *ucmd,
 		     const struct iommu_hwpt_invalidate *cmd)
@@ -48,8 +52,8 @@ static int note_driver(const struct iommufd_ucmd *ucmd, int rc,
 {
 	if (rc)
 		iommufd_refuse(&ucmd->ictx->log, rc, WHY_DRIVER,
-			       "the IOMMU driver refused the entry after %u, or their type %u",
-			       array->entry_num, array->type);
+			       "the IOMMU driver refused the entry %u behind 0x%llx, or their type %u",
+			       array->entry_num, (u64)(uintptr_t)array->uptr, array->type);
 	return rc;
 }
 
@@ -96,16 +100,36 @@ static int invalidate_object(const struct iommufd_ucmd *ucmd,
 	}
 }
 
+/*
+ * In the order of the entries, until the driver does not complete one.  Leaves in @ndone how
+ * many it did complete.
+ */
+static int invalidate_pieces(const struct iommufd_ucmd *ucmd,
+			     struct iommufd_object *obj, u32 *ndone)
+{
+	const struct iommu_hwpt_invalidate *cmd = ucmd->cmd;
+	struct iommu_user_data_array array = {
+		.type = cmd->data_type,
+		.entry_len = cmd->entry_len,
+	};
+	u32 npiece;
+	int rc;
+
+	do {
+		npiece = min(cmd->entry_num - *ndone, PIECE_MAX_ENTRIES);
+		array.uptr = u64_to_user_ptr(cmd->data_uptr + (u64)*ndone * cmd->entry_len);
+		array.entry_num = npiece;
+		rc = invalidate_object(ucmd, obj, &array);
+		*ndone += array.entry_num;
+		cond_resched();
+	} while (!rc && array.entry_num == npiece && *ndone < cmd->entry_num);
+	return rc;
+}
+
 /* Leaves in @ndone how many entries the driver completed. */
 static int run(const struct iommufd_ucmd *ucmd,
 	       const struct iommu_hwpt_invalidate *cmd, u32 *ndone)
 {
-	struct iommu_user_data_array array = {
-		.type = cmd->data_type,
-		.uptr = u64_to_user_ptr(cmd->data_uptr),
-		.entry_len = cmd->entry_len,
-		.entry_num = cmd->entry_num,
-	};
 	struct iommufd_objects *objs = &ucmd->ictx->objects;
 	struct iommufd_object *obj;
 	int rc;
@@ -116,9 +140,8 @@ static int run(const struct iommufd_ucmd *ucmd,
 	obj = iommufd_object_get(objs, cmd->hwpt_id, IOMMUFD_OBJ_ANY);
 	if (IS_ERR(obj))
 		return PTR_ERR(obj);
-	rc = invalidate_object(ucmd, obj, &array);
+	rc = invalidate_pieces(ucmd, obj, ndone);
 	iommufd_object_put(objs, obj);
-	*ndone = array.entry_num;
 	trace_iommufd_invalidate(cmd->hwpt_id, cmd->data_type, cmd->entry_num, *ndone, rc);
 	return rc;
 }

@@ -202,6 +202,29 @@ TEST_F(mock, invalidate_counts)
 	EXPECT_EQ(0, count);
 }
 
+/* More entries than a driver is given at once. */
+TEST_F(mock, invalidate_many)
+{
+	struct iommu_hwpt_invalidate_selftest *entries = st_memory(5000 * sizeof(*entries));
+	const __u32 bad = 4500;
+	__u32 nested, count = 5000;
+
+	ASSERT_NE(NULL, entries);
+	ASSERT_EQ(0, st_mock_nested(self->fd, &self->dev, self->parent, 0, 0, &nested));
+	entries[bad].flags = 4;
+	EXPECT_EQ(-EOPNOTSUPP, invalidate(self->fd, nested, entries, &count));
+	EXPECT_EQ(bad, count);
+	EXPECT_EQ(0, st_mock_iotlb_is(self->fd, nested, 1, IOMMU_TEST_IOTLB_DEFAULT));
+	entries[bad].flags = 0;
+	entries[bad].iotlb_id = 1;
+	count = 5000;
+	EXPECT_EQ(0, invalidate(self->fd, nested, entries, &count));
+	EXPECT_EQ(5000, count);
+	EXPECT_EQ(0, st_mock_iotlb_is(self->fd, nested, 1, 0));
+	EXPECT_EQ(0, st_mock_iotlb_is(self->fd, nested, 2, IOMMU_TEST_IOTLB_DEFAULT));
+	munmap(entries, 5000 * sizeof(*entries));
+}
+
 /* The count is told even if the caller cannot be told of success. */
 TEST_F(mock, invalidate_copy_out_fails)
 {

@@ -15,6 +15,7 @@
 #include <linux/export.h>
 #include <linux/iommufd.h>
 #include <linux/maple_tree.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -24,12 +25,16 @@
 #include "object.h"
 #include "veventq.h"
 
-static struct iommufd_vevent *vevent_new(const void *event, size_t len)
+/* Whoever made the queue pays. */
+static struct iommufd_vevent *vevent_new(struct iommufd_veventq *veventq,
+					 const void *event, size_t len)
 {
+	struct mem_cgroup *old = set_active_memcg(veventq->memcg);
 	struct iommufd_vevent *vevent;
 
 	/* Losing an event is told; waiting in an interrupt thread is worse. */
-	vevent = kzalloc_flex(*vevent, data, len, GFP_NOWAIT);
+	vevent = kzalloc_flex(*vevent, data, len, GFP_NOWAIT | __GFP_ACCOUNT);
+	set_active_memcg(old);
 	if (!vevent)
 		return NULL;
 	/* Not every compiler counts for us. */
@@ -90,7 +95,7 @@ int iommufd_viommu_report_event(struct iommufd_viommu *viommu,
 	if (!veventq)
 		return -EOPNOTSUPP;
 
-	vevent = vevent_new(event, len);
+	vevent = vevent_new(veventq, event, len);
 	if (!veventq_add(veventq, vevent))
 		kfree(vevent);
 	wake_up_interruptible(&veventq->wait);

@@ -12,6 +12,8 @@
  * &iommufd_veventq.lock.
  */
 #include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/memcontrol.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -23,6 +25,8 @@
 #include "viommu.h"
 
 #define DEPTH_MAX BIT(19)
+/* Far more than there are types of events; each event looks for its queue. */
+#define QUEUES_MAX 16
 #define HEADER_SIZE sizeof(struct iommufd_vevent_header)
 
 static void veventq_destroy(struct iommufd_object *obj)
@@ -37,6 +41,7 @@ static void veventq_destroy(struct iommufd_object *obj)
 	list_for_each_entry_safe(event, next, &veventq->events, item)
 		if (event != &veventq->lost)
 			kfree(event);
+	mem_cgroup_put(veventq->memcg);
 	iommufd_object_release(&veventq->viommu->obj);
 }
 
@@ -188,6 +193,7 @@ static struct iommufd_veventq *veventq_new(const struct iommufd_ucmd *ucmd,
 		return veventq;
 	veventq->ictx = ucmd->ictx;
 	veventq->viommu = viommu;
+	veventq->memcg = get_mem_cgroup_from_mm(current->mm);
 	veventq->type = cmd->type;
 	INIT_LIST_HEAD(&veventq->item);
 	iommufd_veventq_init_events(veventq, cmd->veventq_depth);
@@ -205,6 +211,10 @@ static int join(struct iommufd_veventq *veventq)
 		return iommufd_refuse(&viommu->ictx->log, -EEXIST, WHY_BUSY,
 				      "vIOMMU %u has a queue of type %u already",
 				      viommu->obj.id, veventq->type);
+	if (list_count_nodes(&viommu->veventqs) >= QUEUES_MAX)
+		return iommufd_refuse(&viommu->ictx->log, -ENOSPC, WHY_BUSY,
+				      "vIOMMU %u has %u queues already",
+				      viommu->obj.id, QUEUES_MAX);
 	list_add_tail(&veventq->item, &viommu->veventqs);
 	return 0;
 }
@@ -237,8 +247,8 @@ static int give_file(const struct iommufd_ucmd *ucmd, struct iommufd_veventq *ve
  * @ucmd: the call
  *
  * Return: 0; -EOPNOTSUPP a flag, a reserved member, or a type that is not in use; -EINVAL
- * the depth; -ENOENT no such vIOMMU; -EEXIST it has a queue of this type; -EMFILE,
- * -ENFILE no descriptor left; -EFAULT; -ENOMEM.
+ * the depth; -ENOENT no such vIOMMU; -EEXIST it has a queue of this type; -ENOSPC
+ * it has 16 queues; -EMFILE, -ENFILE no descriptor left; -EFAULT; -ENOMEM.
  */
 int iommufd_call_veventq_alloc(struct iommufd_ucmd *ucmd)
 {

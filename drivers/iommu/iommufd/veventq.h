@@ -31,6 +31,7 @@
 #include <linux/wait.h>
 
 struct iommufd_ctx;
+struct mem_cgroup;
 
 /**
  * struct iommufd_vevent - one event
@@ -51,6 +52,7 @@ struct iommufd_vevent {
  * @obj: ID and lifetime; the open file holds a long reference
  * @ictx: context; the open file holds its file
  * @viommu: the vIOMMU; a long reference
+ * @memcg: who pays for the events; a reference, may be NULL
  * @item: in &iommufd_viommu.veventqs
  * @wait: woken when an event comes
  * @lock: protects the members below
@@ -67,6 +69,7 @@ struct iommufd_veventq {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ictx;
 	struct iommufd_viommu *viommu;
+	struct mem_cgroup *memcg;
 	struct list_head item;
 	wait_queue_head_t wait;
 

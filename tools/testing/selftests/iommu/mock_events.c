@@ -426,6 +426,27 @@ TEST_F(events, vevents_unwritable_buffer)
 	close(v.queue);
 }
 
+/* Each event looks for its queue, so that there cannot be any number of them. */
+TEST_F(events, sixteen_queues)
+{
+	struct iommu_veventq_alloc cmd = { .size = sizeof(cmd), .veventq_depth = DEPTH };
+	struct vevents v;
+	__u32 i;
+
+	ASSERT_EQ(0, st_mock_viommu(self->fd, &self->dev, self->parent, NULL, &v.viommu));
+	ASSERT_EQ(0, vevents_alloc(self, &v));
+	cmd.viommu_id = v.viommu;
+	for (i = 1; i < 16; i++) {
+		cmd.type = 1000 + i;
+		ASSERT_EQ(0, st_call(self->fd, IOMMU_VEVENTQ_ALLOC, &cmd));
+	}
+	cmd.type = 1000;
+	EXPECT_EQ(-ENOSPC, st_call(self->fd, IOMMU_VEVENTQ_ALLOC, &cmd));
+	close(v.queue);
+	ASSERT_EQ(0, iommufd_destroy(self->fd, v.id));
+	EXPECT_EQ(0, st_call(self->fd, IOMMU_VEVENTQ_ALLOC, &cmd));
+}
+
 TEST_F(events, veventq_copy_out_fails)
 {
 	struct iommu_veventq_alloc *cmd = st_memory(st_page);

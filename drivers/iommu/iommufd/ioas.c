@@ -27,9 +27,19 @@ static void ioas_pre_destroy(struct iommufd_object *obj)
 	struct iommufd_ctx *ictx = ioas_of(obj)->ictx;
 
 	xa_lock(&ictx->objects.table);
-	if (ictx->container.chosen == ioas_of(obj))
+	ioas_of(obj)->was_chosen = ictx->container.chosen == ioas_of(obj);
+	if (ioas_of(obj)->was_chosen)
 		WRITE_ONCE(ictx->container.chosen, NULL);
 	xa_unlock(&ictx->objects.table);
+}
+
+/* A DESTROY that fails does not change the choice, unless there is another by now. */
+static void ioas_revive(struct iommufd_object *obj)
+{
+	struct iommufd_ioas *ioas = ioas_of(obj);
+
+	if (ioas->was_chosen && !ioas->ictx->container.chosen)
+		WRITE_ONCE(ioas->ictx->container.chosen, ioas);
 }
 
 static void ioas_destroy(struct iommufd_object *obj)
@@ -57,6 +67,7 @@ static void ioas_free(struct iommufd_object *obj)
 const struct iommufd_object_ops iommufd_ioas_object_ops = {
 	.name = "ioas",
 	.pre_destroy = ioas_pre_destroy,
+	.revive = ioas_revive,
 	.destroy = ioas_destroy,
 	.free = ioas_free,
 };

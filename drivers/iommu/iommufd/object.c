@@ -314,8 +314,11 @@ static int object_end(struct iommufd_objects *objs, struct iommufd_object *obj)
 		refcount_set(&obj->wait_cnt, 1);
 		rc = -EBUSY;
 	}
-	if (rc)
+	if (rc) {
 		set_slot(objs, obj->id, obj);
+		if (ops->revive)
+			ops->revive(obj);
+	}
 	xa_unlock(&objs->table);
 	if (rc)
 		return rc;

@@ -37,6 +37,8 @@ struct iommufd_log;
  * @pre_destroy: optional; called when the object is unpublished and before the
  *		 short references have drained: revoke what blocks them.  May be
  *		 called again, if the first attempt ended in -EBUSY
+ * @revive: optional; called when such an attempt ends, with the lock of the table held:
+ *	    the object is published again
  * @destroy: releases everything the object holds but not its memory, which
  *	     object.c frees.  Cannot fail.  Also used to undo a half-built one
  * @free: optional; frees its memory, for a type that has others than kfree() do it
@@ -44,6 +46,7 @@ struct iommufd_log;
 struct iommufd_object_ops {
 	const char *name;
 	void (*pre_destroy)(struct iommufd_object *obj);
+	void (*revive)(struct iommufd_object *obj);
 	void (*destroy)(struct iommufd_object *obj);
 	void (*free)(struct iommufd_object *obj);
 };

@@ -46,6 +46,11 @@ static void thing_pre_destroy(struct iommufd_object *obj)
 	thing->revoked = true;
 }
 
+static void thing_revive(struct iommufd_object *obj)
+{
+	container_of(obj, struct thing, obj)->revoked = false;
+}
+
 static void thing_destroy(struct iommufd_object *obj)
 {
 	struct thing *thing = container_of(obj, struct thing, obj);
@@ -65,6 +70,7 @@ static void thing_destroy(struct iommufd_object *obj)
 static const struct iommufd_object_ops ioas_ops = {
 	.name = "ioas",
 	.pre_destroy = thing_pre_destroy,
+	.revive = thing_revive,
 	.destroy = thing_destroy,
 };
 
@@ -368,6 +374,7 @@ static void running_call_takes_test(struct kunit *test)
 	wait_for_completion(&call.done);
 	KUNIT_EXPECT_FALSE(test, call.seen);
 	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 1, IOMMUFD_OBJ_IOAS));
+	KUNIT_EXPECT_FALSE(test, call.thing->revoked);
 	iommufd_object_put_and_try_destroy(&b->objs, &call.thing->obj);
 	KUNIT_EXPECT_EQ(test, atomic_read(&things), 0);
 

@@ -249,7 +249,10 @@ static void switch_back(struct iommufd_attach_handle *spare,
  * table is filled.
  *
  * Context: igroup->lock held; may sleep.
- * Return: as iommufd_hw_attach(); @old stays in use on failure.
+ * Return: as iommufd_hw_attach(); @old stays in use on failure, if the driver looks
+ * before it acts.  Those of VT-d and AMD take the device out of @old first and leave it
+ * blocked when they then refuse @hwpt, of which the core knows nothing; a detach and
+ * an attach bring it back.
  */
 int iommufd_hw_replace(struct iommufd_hw_pagetable *old,
 		       struct iommufd_hw_pagetable *hwpt,

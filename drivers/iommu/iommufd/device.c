@@ -99,7 +99,7 @@ static int check_msi(struct iommufd_group *igroup, struct device *dev)
 		return iommufd_refuse(&igroup->ictx->log, -EPERM, WHY_UNSAFE_MSI,
 				      "interrupts of %s are not isolated, see the parameter allow_unsafe_interrupts",
 				      dev_name(dev));
-	dev_warn(dev, "bound to user space without isolated interrupts, by allow_unsafe_interrupts\n");
+	dev_warn_ratelimited(dev, "bound to user space without isolated interrupts, by allow_unsafe_interrupts\n");
 	return 0;
 }
 

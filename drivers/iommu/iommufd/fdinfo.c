@@ -205,10 +205,12 @@ void iommufd_show_fdinfo(struct seq_file *m, struct file *file)
 		   (u64)atomic_long_read(&accounts->charged) << PAGE_SHIFT);
 	seq_printf(m, "objects:\t%d\n", atomic_read(&ictx->objects.live));
 	iommufd_container_show(ictx, m);
-	while ((obj = next_object(&ictx->objects, &id))) {
+	/* What does not fit any more is asked for again, with more room. */
+	while (!seq_has_overflowed(m) && (obj = next_object(&ictx->objects, &id))) {
 		show_object(m, ictx, obj);
 		iommufd_object_put(&ictx->objects, obj);
 		id++;
+		cond_resched();
 	}
 	iommufd_log_show(&ictx->log, m);
 }

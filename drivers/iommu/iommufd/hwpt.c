@@ -324,13 +324,16 @@ void iommufd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
 	}
 	paging = iommufd_hwpt_to_paging(hwpt);
 	ioas = paging->ioas;
-	/* Others may have destroyed the HWPT when the mutex is released. */
-	iommufd_object_hold(&ioas->obj);
+	/*
+	 * Others may have destroyed the HWPT when the mutex is released.  Until it is
+	 * published it holds the IOAS, which is therefore not about to go.
+	 */
+	WARN_ON(!iommufd_object_tryget(&ioas->obj));
 	scoped_guard(mutex, &ioas->mutex) {
 		list_add_tail(&paging->item, &ioas->hwpts);
 		iommufd_object_finalize(objs, &hwpt->obj);
 	}
-	iommufd_object_release(&ioas->obj);
+	iommufd_object_put(objs, &ioas->obj);
 }
 
 /**

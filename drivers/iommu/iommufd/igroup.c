@@ -214,8 +214,8 @@ static int check_msi_regions(struct iommufd_group *igroup, struct device *dev,
 		}
 	}
 	if (nwindows > 1 || (nwindows && nhardware)) {
-		dev_warn(dev, "IOMMU driver reports %u MSI windows beside %u hardware MSI regions\n",
-			 nwindows, nhardware);
+		dev_warn_ratelimited(dev, "IOMMU driver reports %u MSI windows beside %u hardware MSI regions\n",
+				     nwindows, nhardware);
 		return iommufd_refuse(&igroup->ictx->log, -EINVAL, WHY_DRIVER,
 				      "%s has %u MSI windows and %u hardware MSI regions",
 				      dev_name(dev), nwindows, nhardware);

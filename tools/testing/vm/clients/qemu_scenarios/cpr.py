@@ -25,15 +25,8 @@ def hand_over(source, target):
     if target.process.poll() is not None:
         raise Failed(target.complaint())
     source.monitor("migrate-set-parameters", mode="cpr-transfer")
-    source.monitor("migrate", channels=[{"channel-type": "main", "addr": MAIN},
-                                        {"channel-type": "cpr", "addr": STATE}])
-    status = outer.wait_until("the update", lambda: (
-        now := source.monitor("query-migrate"))["status"] in ("completed", "failed") and now)
-    if status["status"] != "completed":
-        raise Failed(f"the update failed: {status}, {source.log()}, {target.log()}")
-    outer.wait_until("the target to run",
-                     lambda: target.monitor("query-status")["status"] == "running")
-    return status
+    return source.move_to(target, channels=[{"channel-type": "main", "addr": MAIN},
+                                            {"channel-type": "cpr", "addr": STATE}])
 
 
 def run(report, backend):

@@ -175,6 +175,17 @@ class Inner:
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(PATIENCE)
 
+    def move_to(self, target, **where):
+        """The guest goes on in another QEMU: what this one says of its migration."""
+        self.monitor("migrate", **where)
+        status = outer.wait_until("the migration", lambda: (
+            now := self.monitor("query-migrate"))["status"] in ("completed", "failed") and now)
+        if status["status"] != "completed":
+            raise Failed(f"the migration failed: {status}, {self.log()}, {target.log()}")
+        outer.wait_until("the target to run",
+                         lambda: target.monitor("query-status")["status"] == "running")
+        return status
+
     def quit(self):
         """End it as a user does; QEMU must end well."""
         self.monitor("quit")

@@ -11,6 +11,7 @@ from outer import Failed, crc
 TYPE = "/sys/devices/virtual/mtty/mtty/mdev_supported_types/mtty-1"
 DATA, LINE_STATUS, FIFO_CONTROL, LINE_CONTROL = 0, 5, 2, 3
 TEXT = b"a byte out is a byte in"
+URI = "tcp:127.0.0.1:4444"
 BITMAP = "vfio_container_query_dirty_bitmap"
 
 
@@ -74,19 +75,6 @@ def mtty(report):
         report.passed(f"mtty ({backend}): a byte out is a byte in")
 
 
-def migrated(source, target, where):
-    """The source's guest goes on in the target."""
-    target.monitor("migrate-incoming", uri=where)
-    source.monitor("migrate", uri=where)
-    status = outer.wait_until("the migration", lambda: (
-        now := source.monitor("query-migrate"))["status"] in ("completed", "failed") and now)
-    if status["status"] != "completed":
-        raise Failed(f"the migration failed: {status}, {source.log()}, {target.log()}")
-    outer.wait_until("the target to run",
-                     lambda: target.monitor("query-status")["status"] == "running")
-    return status
-
-
 def bitmaps(inner):
     """What QEMU was told when it asked for dirty pages, as it traced it."""
     return [dict(word.split("=") for word in line.split() if "=" in word)
@@ -113,7 +101,8 @@ def moved(report, one, two):
         source.ask("fill", FREE_MEMORY, MIB, 7)
         send(source, port(source), text)
         with Inner([two], extra=["-incoming", "defer"]) as target:
-            status = migrated(source, target, "tcp:127.0.0.1:4444")
+            target.monitor("migrate-incoming", uri=URI)
+            status = source.move_to(target, uri=URI)
             source.quit()
             check_target(target, text)
             ram = status["ram"]

@@ -36,38 +36,107 @@
 #define SW_BIT_CACHE_FLUSH_DONE 0
 
 /*
- * Go down to the lowest table for @range, and stand on the entries in it that belong to
- * @range.  False when there is none, or when it is not visible to the hardware yet.
+ * Whoever installed the tables on the way has flushed the entries that point to them, of
+ * which @bits has what all have in common: the hardware sees the way.
  */
-static __always_inline bool find_leaves(struct pt_range *range, struct pt_state *pts)
+static __always_inline bool is_visible(const struct pt_common *common, u64 bits)
 {
-	*pts = pt_init_top(range);
-	while (pt_can_have_table(pts)) {
-		if (pt_load_single_entry(pts) != PT_ENTRY_TABLE)
+#ifdef pt_sw_bit
+	if (pt_feature(common, PT_FEAT_DMA_INCOHERENT)) {
+		if (!(bits & pt_sw_bit(SW_BIT_CACHE_FLUSH_DONE)))
 			return false;
-		if (pts_feature(pts, PT_FEAT_DMA_INCOHERENT) &&
-		    !pt_test_sw_bit_acquire(pts, SW_BIT_CACHE_FLUSH_DONE))
-			return false;
-		*pts = pt_init(range, pts->level - 1, pts->table_lower);
+		/* Pairs with pt_set_sw_bit_release() after the flush. */
+		smp_acquire__after_ctrl_dep();
 	}
-	_pt_iter_first(pts);
+#endif
 	return true;
 }
 
-/* The range, if it is one of whole pages that can be entries of the lowest table. */
-static __always_inline bool make_range(struct pt_iommu *pt, unsigned long iova,
-				       unsigned long npages, struct pt_range *range)
+/*
+ * From a table of @level to the next one for @va, and leave in @bits what the entries have
+ * in common.  Every level is code of its own, in which all that depends on it is constant.
+ */
+static __always_inline bool go_down(struct pt_state *pts, pt_vaddr_t va,
+				    unsigned int level, u64 *bits)
 {
-	struct pt_common *common = common_from_iommu(pt);
-	unsigned long last;
+	if (level > PT_MAX_TOP_LEVEL)
+		return false;
+	pts->level = level;
+	pts->index = log2_mod(log2_div(va, pt_table_item_lg2sz(pts)),
+			      pt_num_items_lg2(pts));
+	if (pt_load_entry_raw(pts) != PT_ENTRY_TABLE)
+		return false;
+	*bits &= pts->entry;
+	pts->table = pt_table_ptr(pts);
+	return true;
+}
+
+static __always_inline bool go_to_lowest(struct pt_state *pts, pt_vaddr_t va,
+					 unsigned int top_level, u64 *bits)
+{
+	switch (top_level) {
+	case 5:
+		if (!go_down(pts, va, 5, bits))
+			return false;
+		fallthrough;
+	case 4:
+		if (!go_down(pts, va, 4, bits))
+			return false;
+		fallthrough;
+	case 3:
+		if (!go_down(pts, va, 3, bits))
+			return false;
+		fallthrough;
+	case 2:
+		if (!go_down(pts, va, 2, bits))
+			return false;
+		fallthrough;
+	case 1:
+		if (!go_down(pts, va, 1, bits))
+			return false;
+		fallthrough;
+	case 0:
+		pts->level = 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Go down to the lowest table for @npages pages from @iova on, and stand on those entries
+ * in it that belong to them.  False when there is none, or when it is not visible to the
+ * hardware yet, or when they can not be entries of a lowest table.
+ *
+ * @pts->range says whose table it is, and no more.
+ */
+static __always_inline bool find_leaves(struct pt_common *common, unsigned long iova,
+					unsigned long npages, struct pt_state *pts)
+{
+	struct pt_range range __uninitialized;
+	unsigned long last, index, room;
+	u64 bits = U64_MAX;
+	pt_vaddr_t va;
 
 	if (!pt_has_system_page_size(common) ||
-	    !(pt->domain.pgsize_bitmap & PAGE_SIZE) || !npages ||
+	    !(iommu_from_common(common)->domain.pgsize_bitmap & PAGE_SIZE) ||
 	    offset_in_page(iova) ||
 	    check_add_overflow(iova, (npages << PAGE_SHIFT) - 1, &last))
 		return false;
-	*range = pt_make_range(common, iova, last);
-	return range->va == iova && range->last_va == last && !pt_check_range(range);
+	range = pt_make_range(common, iova, last);
+	if (range.va != iova || range.last_va != last || pt_check_range(&range))
+		return false;
+
+	/* The bits that an index is made of; none decides in the topmost table but they. */
+	va = fvalog2_mod(iova, range.max_vasz_lg2);
+	pts->table = range.top_table;
+	if (!go_to_lowest(pts, va, range.top_level, &bits) || !is_visible(common, bits))
+		return false;
+	index = log2_mod(log2_div(va, PAGE_SHIFT), pt_num_items_lg2(pts));
+	room = log2_to_int(pt_num_items_lg2(pts)) - index;
+	pts->index = index;
+	pts->end_index = index + min(room, npages);
+	return true;
 }
 
 /* The hardware may not see what the CPU wrote to the entries from @start on. */
@@ -94,12 +163,12 @@ static unsigned long fill(struct pt_iommu *pt, unsigned long iova,
 	struct pt_common *common = common_from_iommu(pt);
 	pt_oaddr_t max = max_address(common);
 	struct pt_write_attrs attrs __uninitialized;
-	struct pt_range range __uninitialized;
-	struct pt_state pts __uninitialized;
+	struct pt_range range = { .common = common };
+	struct pt_state pts = { .range = &range };
 	unsigned int start;
 
 	if (!(prot & (IOMMU_READ | IOMMU_WRITE)) ||
-	    !make_range(pt, iova, npages, &range) || !find_leaves(&range, &pts) ||
+	    !find_leaves(common, iova, npages, &pts) ||
 	    pt_iommu_set_prot(common, &attrs, prot))
 		return 0;
 
@@ -128,13 +197,14 @@ static void gather_range(struct pt_iommu *pt, unsigned long iova, unsigned long 
 static unsigned long clear(struct pt_iommu *pt, unsigned long iova, unsigned long npages,
 			   struct iommu_iotlb_gather *gather)
 {
-	struct pt_range range __uninitialized;
-	struct pt_state pts __uninitialized;
+	struct pt_common *common = common_from_iommu(pt);
+	struct pt_range range = { .common = common };
+	struct pt_state pts = { .range = &range };
 	unsigned int start;
 
 	/* Which levels were changed is not gathered here. */
-	if (pt_feature(common_from_iommu(pt), PT_FEAT_DETAILED_GATHER) ||
-	    !make_range(pt, iova, npages, &range) || !find_leaves(&range, &pts))
+	if (pt_feature(common, PT_FEAT_DETAILED_GATHER) ||
+	    !find_leaves(common, iova, npages, &pts))
 		return 0;
 	/* Of this and other tables, or of the whole table, which is to be freed then. */
 	if (pts.end_index - pts.index != npages ||

@@ -47,20 +47,35 @@ static const struct pt_iommu_driver_ops driver_ops = {
 	.get_top_lock = get_top_lock,
 };
 
-static int init_vtdss(union any_table *table)
+static int init_vtdss_levels(union any_table *table, unsigned int nlevels)
 {
 	static const struct iommu_domain_ops ops = { IOMMU_PT_DOMAIN_OPS(vtdss) };
 	const struct pt_iommu_vtdss_cfg cfg = {
 		.common.features = BIT(PT_FEAT_FLUSH_RANGE) |
 				   BIT(PT_FEAT_VTDSS_FORCE_COHERENCE) |
 				   INCOHERENT,
-		.common.hw_max_vasz_lg2 = 48,
+		.common.hw_max_vasz_lg2 = PAGE_SHIFT + 9 * nlevels,
 		.common.hw_max_oasz_lg2 = MAX_ADDRESS_LG2,
-		.top_level = 3,
+		.top_level = nlevels - 1,
 	};
 
 	table->iommu.domain.ops = &ops;
 	return pt_iommu_vtdss_init(&table->vtdss, &cfg, GFP_KERNEL);
+}
+
+static int init_vtdss(union any_table *table)
+{
+	return init_vtdss_levels(table, 4);
+}
+
+static int init_vtdss_3(union any_table *table)
+{
+	return init_vtdss_levels(table, 3);
+}
+
+static int init_vtdss_5(union any_table *table)
+{
+	return init_vtdss_levels(table, 5);
 }
 
 static int init_x86_64(union any_table *table)
@@ -100,11 +115,17 @@ struct format {
 	int (*init)(union any_table *table);
 	/* of a union any_table */
 	size_t common;
+	/* Where the half begins whose addresses are used. */
+	unsigned long half;
 };
 
 static const struct format formats[] = {
 	{ "vtdss", init_vtdss, offsetof(union any_table, vtdss.vtdss_pt.common) },
+	{ "vtdss-3", init_vtdss_3, offsetof(union any_table, vtdss.vtdss_pt.common) },
+	{ "vtdss-5", init_vtdss_5, offsetof(union any_table, vtdss.vtdss_pt.common) },
 	{ "x86_64", init_x86_64, offsetof(union any_table, x86_64.x86_64_pt.common) },
+	{ "x86_64-upper", init_x86_64,
+	  offsetof(union any_table, x86_64.x86_64_pt.common), GENMASK(63, 47) },
 	{ "amdv1", init_amdv1, offsetof(union any_table, amdv1.amdpt.common) },
 };
 
@@ -170,9 +191,9 @@ static unsigned long any_pfn(struct rig *rig)
 	return prandom_u32_state(&rig->rnd) & (BIT(MAX_ADDRESS_LG2 - PAGE_SHIFT - 1) - 1);
 }
 
-static unsigned long iova_of(unsigned long page)
+static unsigned long iova_of(const struct rig *rig, unsigned long page)
 {
-	return BASE + page * PAGE_SIZE;
+	return rig->format->half + BASE + page * PAGE_SIZE;
 }
 
 /* Tables of equal shape, their leaves and the flags of their entries are equal. */
@@ -218,7 +239,7 @@ static void map_plainly(struct rig *rig, unsigned long page, unsigned long npage
 
 	for (i = page; i < page + npages; i++)
 		KUNIT_ASSERT_EQ(rig->test, 0,
-				iommu_map(&rig->plain.iommu.domain, iova_of(i),
+				iommu_map(&rig->plain.iommu.domain, iova_of(rig, i),
 					  PFN_PHYS(rig->pfns[i]), PAGE_SIZE, prot,
 					  GFP_KERNEL));
 }
@@ -228,7 +249,7 @@ static void map_quickly(struct rig *rig, unsigned long page, unsigned long npage
 	unsigned long mapped;
 
 	KUNIT_ASSERT_EQ(rig->test, 0,
-			iommufd_domain_map_pages(&rig->quick.iommu.domain, iova_of(page),
+			iommufd_domain_map_pages(&rig->quick.iommu.domain, iova_of(rig, page),
 						 rig->pfns + page, npages, prot,
 						 GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(rig->test, mapped, npages);
@@ -237,22 +258,22 @@ static void map_quickly(struct rig *rig, unsigned long page, unsigned long npage
 static void unmap_plainly(struct rig *rig, unsigned long page, unsigned long npages)
 {
 	KUNIT_ASSERT_EQ(rig->test, npages * PAGE_SIZE,
-			iommu_unmap(&rig->plain.iommu.domain, iova_of(page),
+			iommu_unmap(&rig->plain.iommu.domain, iova_of(rig, page),
 				    npages * PAGE_SIZE));
 }
 
 static void unmap_quickly(struct rig *rig, unsigned long page, unsigned long npages)
 {
 	struct iommu_domain *domain = &rig->quick.iommu.domain;
-	unsigned long last = iova_of(page + npages) - 1;
+	unsigned long last = iova_of(rig, page + npages) - 1;
 	struct iommu_iotlb_gather gather;
 
 	iommu_iotlb_gather_init(&gather);
 	KUNIT_ASSERT_EQ(rig->test, npages * PAGE_SIZE,
-			iommufd_domain_unmap(domain, iova_of(page), npages * PAGE_SIZE,
+			iommufd_domain_unmap(domain, iova_of(rig, page), npages * PAGE_SIZE,
 					     &gather));
 	/* All of it is going to be flushed. */
-	KUNIT_EXPECT_LE(rig->test, gather.start, iova_of(page));
+	KUNIT_EXPECT_LE(rig->test, gather.start, iova_of(rig, page));
 	KUNIT_EXPECT_GE(rig->test, gather.end, last);
 	iommu_iotlb_sync(domain, &gather);
 }
@@ -314,11 +335,11 @@ static void occupied_test(struct kunit *test)
 	map_quickly(rig, 5, 1, IOMMU_READ);
 	rig->pfns[5] = 0x54321;
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			iommufd_domain_map_pages(domain, iova_of(2), rig->pfns + 2, 6,
+			iommufd_domain_map_pages(domain, iova_of(rig, 2), rig->pfns + 2, 6,
 						 IOMMU_READ, GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, mapped, 3);
-	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova_of(5)), PFN_PHYS(0x12345));
-	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova_of(6)), 0);
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova_of(rig, 5)), PFN_PHYS(0x12345));
+	KUNIT_EXPECT_EQ(test, iommu_iova_to_phys(domain, iova_of(rig, 6)), 0);
 	unmap_quickly(rig, 2, 4);
 }
 
@@ -334,12 +355,12 @@ static void refusal_test(struct kunit *test)
 	map_quickly(rig, 0, 1, IOMMU_READ);
 	unmap_quickly(rig, 0, 1);
 	KUNIT_EXPECT_EQ(test, -ERANGE,
-			iommufd_domain_map_pages(domain, iova_of(0), rig->pfns, 2,
+			iommufd_domain_map_pages(domain, iova_of(rig, 0), rig->pfns, 2,
 						 IOMMU_READ, GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, mapped, 1);
 	unmap_quickly(rig, 0, 1);
 	KUNIT_EXPECT_NE(test, 0,
-			iommufd_domain_map_pages(domain, iova_of(0) + 0x800, rig->pfns, 1,
+			iommufd_domain_map_pages(domain, iova_of(rig, 0) + 0x800, rig->pfns, 1,
 						 IOMMU_READ, GFP_KERNEL, &mapped));
 	KUNIT_EXPECT_EQ(test, mapped, 0);
 }

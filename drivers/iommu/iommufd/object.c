@@ -61,6 +61,7 @@ void iommufd_objects_init(struct iommufd_objects *objs,
 			  struct iommufd_log *log)
 {
 	xa_init_flags(&objs->table, XA_FLAGS_ALLOC1);
+	objs->recent = NULL;
 	objs->burnt.count = 0;
 	init_waitqueue_head(&objs->drained);
 	objs->ops = ops;
@@ -104,6 +105,7 @@ struct iommufd_object *_iommufd_object_new(struct iommufd_objects *objs,
 static void *set_slot(struct iommufd_objects *objs, u32 id, void *entry)
 {
 	lockdep_assert_held(&objs->table.xa_lock);
+	objs->recent = NULL;
 	return __xa_store(&objs->table, id, entry, 0);
 }
 
@@ -203,6 +205,24 @@ static struct iommufd_object *no_object(struct iommufd_objects *objs, u32 id,
 	return ERR_PTR(-ENOENT);
 }
 
+static noinline struct iommufd_object *look_up(struct iommufd_objects *objs, u32 id)
+{
+	struct iommufd_object *obj = xa_load(&objs->table, id);
+
+	if (obj)
+		objs->recent = obj;
+	return obj;
+}
+
+/* The published object with this ID, or NULL.  Most calls name the same IOAS again. */
+static struct iommufd_object *find_object(struct iommufd_objects *objs, u32 id)
+{
+	struct iommufd_object *recent = objs->recent;
+
+	lockdep_assert_held(&objs->table.xa_lock);
+	return likely(recent && recent->id == id) ? recent : look_up(objs, id);
+}
+
 /**
  * iommufd_object_get - look up an ID
  * @objs: the table
@@ -216,15 +236,12 @@ struct iommufd_object *iommufd_object_get(struct iommufd_objects *objs, u32 id,
 					  enum iommufd_object_type type)
 {
 	enum iommufd_object_type found = IOMMUFD_OBJ_NONE;
-	XA_STATE(xas, &objs->table, id);
 	struct iommufd_object *obj;
 
 	if (iommufd_should_fail())
 		return ERR_PTR(-ENOENT);
 	xa_lock(&objs->table);
-	obj = xas_load(&xas);
-	if (xa_is_zero(obj))
-		obj = NULL;
+	obj = find_object(objs, id);
 	if (obj) {
 		found = obj->type;
 		if ((type != IOMMUFD_OBJ_ANY && type != found) ||

@@ -54,6 +54,7 @@ struct iommufd_object_ops {
 /**
  * struct iommufd_objects - the objects of one file
  * @table: ID to object; reserved and burnt IDs are zero entries
+ * @recent: the published object that was looked up last, or NULL; the lock of @table
  * @burnt: burnt IDs; the lock of @table
  * @drained: woken when a short reference of any object goes
  * @ops: by &enum iommufd_object_type, IOMMUFD_OBJ_MAX entries
@@ -62,6 +63,7 @@ struct iommufd_object_ops {
  */
 struct iommufd_objects {
 	struct xarray table;
+	struct iommufd_object *recent;
 	struct iommufd_burnt_ids burnt;
 	wait_queue_head_t drained;
 	const struct iommufd_object_ops *const *ops;

@@ -5,9 +5,8 @@
  * The end of many small backings.
  *
  * Whoever holds the only reference on a backing is alone with it, and needs no lock.  Of
- * such backings, as long as they are a page of the same process each, the pins go in one
- * call of the mm, the charges in one change of the counters, and the memory in one call of
- * the allocator.
+ * such backings, as long as they are a page of the same process each, the pins go at once,
+ * the charges in one change of the counters, and the memory in one call of the allocator.
  *
  * Order of danger: who adds a backing has flushed the IOTLBs before.
  *
@@ -20,14 +19,12 @@
 #include "discard.h"
 #include "memlock.h"
 #include "origin.h"
+#include "pins.h"
 
 static void flush(struct iommufd_discard *discard)
 {
-	if (discard->npages) {
-		unpin_user_pages_dirty_lock(discard->pages, discard->npages,
-					    discard->dirty);
+	if (discard->npages)
 		iommufd_payer_uncharge(discard->payer, discard->npages);
-	}
 	iommufd_payer_put_many(discard->payer, discard->nbackings);
 	iommufd_backing_user_free(discard->backings, discard->nbackings);
 	iommufd_discard_begin(discard);
@@ -51,9 +48,7 @@ static bool is_small(const struct iommufd_backing *backing, bool pinned)
 static bool goes_with(const struct iommufd_discard *discard,
 		      const struct iommufd_backing *backing)
 {
-	return discard->payer == backing->payer &&
-	       discard->dirty == iommufd_backing_writable(backing) &&
-	       discard->nbackings < DISCARD_ROOM;
+	return discard->payer == backing->payer && discard->nbackings < DISCARD_ROOM;
 }
 
 /**
@@ -74,10 +69,11 @@ bool iommufd_discard_add(struct iommufd_discard *discard,
 	if (discard->nbackings && !goes_with(discard, backing))
 		flush(discard);
 	discard->payer = backing->payer;
-	discard->dirty = iommufd_backing_writable(backing);
-	if (pinned)
-		discard->pages[discard->npages++] =
-			pfn_to_page(pfn_runs_single_pfn(&backing->whole_runs));
+	if (pinned) {
+		iommufd_unpin_page(pfn_to_page(pfn_runs_single_pfn(&backing->whole_runs)),
+				   iommufd_backing_writable(backing));
+		discard->npages++;
+	}
 	discard->backings[discard->nbackings++] = backing;
 	return true;
 }

@@ -11,17 +11,14 @@
 
 struct iommufd_backing;
 struct iommufd_payer;
-struct page;
 
 #define DISCARD_ROOM 32
 
 /**
  * struct iommufd_discard - backings on their way out
  * @payer: of all of them, a reference for each
- * @npages: number of @pages
+ * @npages: pages that they had pinned, and are charged for
  * @nbackings: number of @backings
- * @dirty: the pages may have been written
- * @pages: pages that are pinned
  * @backings: memory of the backings
  *
  * Made to stand on the stack.
@@ -30,8 +27,6 @@ struct iommufd_discard {
 	struct iommufd_payer *payer;
 	unsigned int npages;
 	unsigned int nbackings;
-	bool dirty;
-	struct page *pages[DISCARD_ROOM];
 	void *backings[DISCARD_ROOM];
 };
 

@@ -65,6 +65,47 @@ void pin_array_free(struct pin_array *array)
 		kfree(array->slots);
 }
 
+/*
+ * Mark a folio dirty without its lock, if that is enough.
+ *
+ * Of an anonymous folio, in the swap cache or not, folio_mark_dirty() sets the flag and no
+ * more (noop_dirty_folio()), and needs no lock for that: GUP itself does it without.
+ * Whoever is going to let go of the folio freezes its references first and looks at the
+ * flag then, see __remove_mapping(); the pin is given back when the flag is set.  Whoever
+ * writes it out clears the flag first, and then writes what the device has left there.
+ *
+ * In the swap cache folio_mark_dirty() also takes back the mark for an early reclaim; that
+ * is left to the mm, as are the folios of files.
+ */
+static bool mark_dirty(struct folio *folio)
+{
+	if (folio_test_dirty(folio))
+		return true;
+	if (!folio_test_anon(folio) || folio_test_reclaim(folio))
+		return false;
+	folio_set_dirty(folio);
+	return true;
+}
+
+/**
+ * iommufd_unpin_page - give back one pin on a page
+ * @page: the page
+ * @dirty: it may have been written
+ *
+ * The short way for pages that come in numbers, but not in a row.
+ *
+ * Context: may sleep (folio lock of a clean folio of a file that becomes dirty).
+ */
+void iommufd_unpin_page(struct page *page, bool dirty)
+{
+	struct folio *folio = page_folio(page);
+
+	if (!dirty || mark_dirty(folio))
+		unpin_user_folio(folio, 1);
+	else
+		unpin_user_page_range_dirty_lock(page, 1, true);
+}
+
 /**
  * iommufd_unpin_pfns - give back one pin on each of contiguous page frames
  * @pfn: first page frame
@@ -87,20 +128,18 @@ void iommufd_unpin_pfns(unsigned long pfn, unsigned long npages, bool dirty)
 	}
 }
 
-/* Pages given back at once when they are scattered. */
+/* Scattered pages that are looked up at once. */
 #define UNPIN_BATCH 32
 
 /* Give back the next pieces of a walk as far as they are single pages. */
 static unsigned int unpin_singles(struct pfn_runs_iter *it, bool dirty)
 {
 	unsigned long pfns[UNPIN_BATCH] __uninitialized;
-	struct page *pages[UNPIN_BATCH] __uninitialized;
 	unsigned int n = pfn_runs_next_singles(it, pfns, UNPIN_BATCH);
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		pages[i] = pfn_to_page(pfns[i]);
-	unpin_user_pages_dirty_lock(pages, n, dirty);
+		iommufd_unpin_page(pfn_to_page(pfns[i]), dirty);
 	return n;
 }
 
@@ -139,5 +178,8 @@ void iommufd_unpin_runs(struct pfn_runs *runs, bool dirty)
 	}
 	runs->npages = 0;
 	runs->nruns = 0;
-	iommufd_unpin_pfns(pfn_runs_single_pfn(runs), npages, dirty);
+	if (npages == 1)
+		iommufd_unpin_page(pfn_to_page(pfn_runs_single_pfn(runs)), dirty);
+	else
+		iommufd_unpin_pfns(pfn_runs_single_pfn(runs), npages, dirty);
 }

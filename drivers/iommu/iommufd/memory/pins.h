@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 
+struct page;
 struct pfn_runs;
 
 #define PIN_ARRAY_INLINE 16
@@ -31,6 +32,7 @@ struct pin_array {
 int pin_array_init(struct pin_array *array, unsigned long wanted);
 void pin_array_free(struct pin_array *array);
 
+void iommufd_unpin_page(struct page *page, bool dirty);
 void iommufd_unpin_pfns(unsigned long pfn, unsigned long npages, bool dirty);
 void iommufd_unpin_runs(struct pfn_runs *runs, bool dirty);
 

@@ -57,9 +57,9 @@ struct unmap_op {
 /**
  * struct unmap_claim - areas that are LEAVING
  * @chain: the areas, linked by @next, in ascending order
- * @last: the last one
+ * @last: the last one, if there are any
  * @nareas: how many
- * @ninserts: &iommufd_iopt.ninserts when they were claimed
+ * @ninserts: &iommufd_iopt.ninserts when they were claimed, if there are any
  */
 struct unmap_claim {
 	struct iommufd_area *chain;
@@ -97,7 +97,8 @@ static int claim_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 	struct iova_span span = op->span;
 	int rc = 0;
 
-	*claim = (struct unmap_claim){};
+	claim->chain = NULL;
+	claim->nareas = 0;
 	guard(rwsem_write)(&iopt->space_lock);
 	if (op->rule == UNMAP_BEGUN && !iopt_span_of_begun(iopt, &span))
 		return 0;
@@ -182,7 +183,7 @@ static unsigned long leave_tree(struct iommufd_iopt *iopt, const struct iova_spa
 static int try_unmap(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		     unsigned long *unmapped, struct iova_span *busy)
 {
-	struct unmap_claim claim;
+	struct unmap_claim claim __uninitialized;
 	int rc;
 
 	/* Held until the pages are unpinned, CHANGE_PROCESS counts them under it. */
@@ -233,35 +234,43 @@ static void reopen(struct iommufd_iopt *iopt, const struct iova_span *span)
 			area->gate = AREA_OPEN;
 }
 
+/* An access holds pins in @busy: ask until none does. */
+static noinline int unmap_held(struct iommufd_iopt *iopt, const struct unmap_op *op,
+			       unsigned long *unmapped, struct iova_span *busy)
+{
+	struct iova_span top = *busy;
+	int rounds = 0;
+	int rc;
+
+	do {
+		tell_accesses(iopt, busy);
+		rc = try_unmap(iopt, op, unmapped, busy);
+		/* An area above all others is progress: those are free and closed. */
+		rounds = busy->first <= top.last ? rounds + 1 : 0;
+		if (!rounds)
+			top = *busy;
+	} while (rc == -EAGAIN && rounds < UNMAP_MAX_ROUNDS);
+	if (rc == -EAGAIN) {
+		WARN_ONCE(1, "iommufd: an access does not let go of iova 0x%lx-0x%lx\n",
+			  busy->first, busy->last);
+		rc = iommufd_refuse(iopt->log, -EDEADLOCK, WHY_DEADLOCK,
+				    "an in-kernel access keeps 0x%lx-0x%lx pinned",
+				    busy->first, busy->last);
+	}
+	if (rc)
+		reopen(iopt, &op->span);
+	return rc;
+}
+
 static int unmap_areas(struct iommufd_iopt *iopt, const struct unmap_op *op,
 		       unsigned long *unmapped)
 {
-	struct iova_span busy, top;
-	bool told = false;
-	int rounds = 0;
+	struct iova_span busy __uninitialized;
 	int rc;
 
 	*unmapped = 0;
 	rc = try_unmap(iopt, op, unmapped, &busy);
-	while (rc == -EAGAIN && rounds < UNMAP_MAX_ROUNDS) {
-		/* An area above all others is progress: those are free and closed. */
-		rounds = told && busy.first <= top.last ? rounds + 1 : 0;
-		if (!rounds)
-			top = busy;
-		told = true;
-		tell_accesses(iopt, &busy);
-		rc = try_unmap(iopt, op, unmapped, &busy);
-	}
-	if (rc == -EAGAIN) {
-		WARN_ONCE(1, "iommufd: an access does not let go of iova 0x%lx-0x%lx\n",
-			  busy.first, busy.last);
-		rc = iommufd_refuse(iopt->log, -EDEADLOCK, WHY_DEADLOCK,
-				    "an in-kernel access keeps 0x%lx-0x%lx pinned",
-				    busy.first, busy.last);
-	}
-	if (rc && told)
-		reopen(iopt, &op->span);
-	return rc;
+	return unlikely(rc == -EAGAIN) ? unmap_held(iopt, op, unmapped, &busy) : rc;
 }
 
 /**

@@ -13,43 +13,6 @@
 #include "iopt_private.h"
 
 /**
- * iopt_area_iter - begin a walk over the areas that overlap a range
- * @iopt: table
- * @span: range
- *
- * Context: space lock held, or the domains lock for writing, for the whole walk.
- * Return: the iterator, for iopt_area_iter_next().
- */
-struct iopt_area_iter iopt_area_iter(struct iommufd_iopt *iopt,
-				     const struct iova_span *span)
-{
-	return (struct iopt_area_iter){
-		.span = *span,
-		.node = iova_set_first_in(&iopt->areas, span),
-	};
-}
-
-/**
- * iopt_area_iter_next - the next area of a walk
- * @iter: the walk
- *
- * Context: as iopt_area_iter(); lets others run, a table can have millions of areas.
- * Return: the area, in whatever state it is, in ascending order; NULL at the end.
- */
-struct iommufd_area *iopt_area_iter_next(struct iopt_area_iter *iter)
-{
-	struct iova_node *node = iter->node;
-
-	cond_resched();
-	while (node && iova_node_is_cover(node))
-		node = iova_set_next_in(node, &iter->span);
-	if (!node)
-		return NULL;
-	iter->node = iova_set_next_in(node, &iter->span);
-	return area_of(node);
-}
-
-/**
  * iopt_first_area_in - lowest area that overlaps a range
  * @iopt: table
  * @span: range

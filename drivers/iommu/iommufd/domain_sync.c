@@ -73,6 +73,32 @@ static bool is_watched(void)
 	return trace_map_enabled() || trace_unmap_enabled();
 }
 
+/* Go on behind the first *@mapped pages, which are fewer than all. */
+static noinline int map_rest(struct iommu_domain *domain,
+			     const struct iommufd_leaf_ops *leaves, unsigned long iova,
+			     const unsigned long *pfns, unsigned long npages, int prot,
+			     gfp_t gfp, unsigned long *mapped)
+{
+	unsigned long done = *mapped;
+	int rc;
+
+	for (;;) {
+		/* Makes tables, or says what is wrong. */
+		rc = iommu_map_nosync(domain, iova + (done << PAGE_SHIFT),
+				      PFN_PHYS(pfns[done]), PAGE_SIZE, prot, gfp);
+		if (rc || ++done == npages)
+			break;
+		if (leaves)
+			done += leaves->fill(iommupt_from_domain(domain),
+					     iova + (done << PAGE_SHIFT),
+					     pfns + done, npages - done, prot);
+		if (done == npages)
+			break;
+	}
+	*mapped = done;
+	return rc;
+}
+
 /**
  * iommufd_domain_map_pages - map scattered pages without telling the hardware
  * @domain: paging domain
@@ -94,23 +120,12 @@ int iommufd_domain_map_pages(struct iommu_domain *domain, unsigned long iova,
 {
 	const struct iommufd_leaf_ops *leaves = is_watched() ? NULL : leaf_ops(domain);
 	unsigned long done = 0;
-	int rc = 0;
 
-	for (;;) {
-		if (leaves)
-			done += leaves->fill(iommupt_from_domain(domain),
-					     iova + (done << PAGE_SHIFT),
-					     pfns + done, npages - done, prot);
-		if (done == npages)
-			break;
-		/* Makes tables, or says what is wrong. */
-		rc = iommu_map_nosync(domain, iova + (done << PAGE_SHIFT),
-				      PFN_PHYS(pfns[done]), PAGE_SIZE, prot, gfp);
-		if (rc || ++done == npages)
-			break;
-	}
+	if (leaves)
+		done = leaves->fill(iommupt_from_domain(domain), iova, pfns, npages, prot);
 	*mapped = done;
-	return rc;
+	return likely(done == npages) ? 0 :
+	       map_rest(domain, leaves, iova, pfns, npages, prot, gfp, mapped);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_domain_map_pages, "IOMMUFD_INTERNAL");
 

@@ -199,7 +199,8 @@ static int copy_in(struct iommufd_ucmd *ucmd, union cmd_buffer *buffer,
 static long iommufd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	const struct call *call = find_call(cmd);
-	union cmd_buffer buffer;
+	/* Copied in as far as the call knows it. */
+	union cmd_buffer buffer __uninitialized;
 	struct iommufd_ucmd ucmd = {
 		.ictx = file->private_data,
 		.ubuffer = (void __user *)arg,

@@ -210,11 +210,9 @@ static int map_segments(struct map_progress *map, struct iommufd_area *area)
 	return map_piece(map, phys, waiting);
 }
 
-/* *@done is what was reached, also on failure. */
-static int map_backing(const struct domain_mapping *to, struct iommufd_area *area,
-		       unsigned long *done)
+static noinline int map_runs(const struct domain_mapping *to, struct iommufd_area *area,
+			     unsigned long *done)
 {
-	struct iommufd_backing *backing = area->backing;
 	/* Its array is filled as far as it is used. */
 	struct map_progress map __uninitialized;
 	int rc;
@@ -224,12 +222,38 @@ static int map_backing(const struct domain_mapping *to, struct iommufd_area *are
 	map.prot = area->prot;
 	map.npieces = 0;
 	map.nwaiting = 0;
-	scoped_guard(bit_mutex, &backing->lock)
-		rc = (iommufd_backing_in_parts(backing) ?
-		      map_segments(&map, area) : map_whole(&map, area)) ?:
-		     map_waiting(&map);
+	rc = (iommufd_backing_in_parts(area->backing) ?
+	      map_segments(&map, area) : map_whole(&map, area)) ?: map_waiting(&map);
 	*done = map.iova - area->node.span.first;
 	return rc;
+}
+
+/* The only page of a backing. */
+static int map_page(const struct domain_mapping *to, struct iommufd_area *area,
+		    unsigned long *done)
+{
+	unsigned long pfn = pfn_runs_single_pfn(&area->backing->whole_runs);
+	unsigned long mapped __uninitialized;
+	int rc;
+
+	rc = iommufd_domain_map_pages(to->domain, area->node.span.first, &pfn, 1,
+				      area->prot, GFP_KERNEL_ACCOUNT, &mapped);
+	*done = mapped << PAGE_SHIFT;
+	return rc;
+}
+
+/* *@done is what was reached, also on failure. */
+static int map_backing(const struct domain_mapping *to, struct iommufd_area *area,
+		       unsigned long *done)
+{
+	struct iommufd_backing *backing = area->backing;
+	const struct pfn_runs *runs = &backing->whole_runs;
+
+	guard(bit_mutex)(&backing->lock);
+	if (!iommufd_backing_in_parts(backing) && runs->npages == 1 && pfn_runs_is_single(runs) &&
+	    area_length(area) == PAGE_SIZE && PAGE_ALIGNED(area->node.span.first))
+		return map_page(to, area, done);
+	return map_runs(to, area, done);
 }
 
 static int show_area(const struct domain_mapping *to, struct iommufd_area *area,
@@ -312,7 +336,7 @@ static bool is_shown(struct iommu_domain *domain, unsigned long iova, bool unkno
 	return domain->ops->iova_to_phys ? iommu_iova_to_phys(domain, iova) : unknown;
 }
 
-static void unmap_pending(struct domain_unmap *un)
+static __always_inline void unmap_pending(struct domain_unmap *un)
 {
 	unsigned long length = iova_span_len(&un->pending);
 	size_t done;
@@ -328,7 +352,7 @@ static void unmap_pending(struct domain_unmap *un)
 			  is_shown(un->domain, un->pending.last, false));
 }
 
-static void unmap_span(struct domain_unmap *un, const struct iova_span *span)
+static __always_inline void unmap_span(struct domain_unmap *un, const struct iova_span *span)
 {
 	if (un->have_pending && un->pending.last + 1 == span->first) {
 		un->pending.last = span->last;
@@ -340,6 +364,25 @@ static void unmap_span(struct domain_unmap *un, const struct iova_span *span)
 	un->have_pending = true;
 }
 
+/* domain_unmap_area() and domain_unmap_end(), where the state need not be in memory. */
+static __always_inline void unmap_area(struct domain_unmap *un, struct iommufd_area *area)
+{
+	struct iommufd_revocable *rev = area_revocable(area);
+
+	if (rev)
+		iommufd_revocable_hide(rev, un->domain, area->node.span.first);
+	else
+		unmap_span(un, &area->node.span);
+}
+
+static __always_inline void unmap_end(struct domain_unmap *un)
+{
+	if (!un->have_pending)
+		return;
+	unmap_pending(un);
+	iommu_iotlb_sync(un->domain, un->gather);
+}
+
 /**
  * domain_unmap_area - take an area out of the domain
  * @un: state
@@ -349,12 +392,7 @@ static void unmap_span(struct domain_unmap *un, const struct iova_span *span)
  */
 void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area)
 {
-	struct iommufd_revocable *rev = area_revocable(area);
-
-	if (rev)
-		iommufd_revocable_hide(rev, un->domain, area->node.span.first);
-	else
-		unmap_span(un, &area->node.span);
+	unmap_area(un, area);
 }
 
 /**
@@ -365,10 +403,7 @@ void domain_unmap_area(struct domain_unmap *un, struct iommufd_area *area)
  */
 void domain_unmap_end(struct domain_unmap *un)
 {
-	if (!un->have_pending)
-		return;
-	unmap_pending(un);
-	iommu_iotlb_sync(un->domain, un->gather);
+	unmap_end(un);
 }
 
 /**
@@ -387,8 +422,8 @@ void domain_unmap_chain(struct iommu_domain *domain, struct iommufd_area *chain,
 
 	domain_unmap_begin(&un, domain, &gather);
 	for (struct iommufd_area *area = chain; area != end; area = area->next) {
-		domain_unmap_area(&un, area);
+		unmap_area(&un, area);
 		cond_resched();
 	}
-	domain_unmap_end(&un);
+	unmap_end(&un);
 }

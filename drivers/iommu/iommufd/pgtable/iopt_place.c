@@ -129,7 +129,7 @@ static int fit_allowed(struct iommufd_iopt *iopt, struct iova_fit *fit,
 	return -ENOSPC;
 }
 
-static int choose(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
+static noinline int choose(struct iommufd_iopt *iopt, struct iopt_map_request *rq)
 {
 	struct iova_fit fit = {
 		.length = rq->length,

@@ -105,6 +105,12 @@ static long pin_remote(struct mm_struct *mm, unsigned long va,
 	return got;
 }
 
+static int refuse_runs(int rc, struct iommufd_log *log)
+{
+	return iommufd_refuse(log, rc, WHY_NO_MEMORY,
+			      "no memory to describe pinned pages");
+}
+
 /* Number of pages, or an errno; then those that were not appended are not pinned. */
 static long append_pages(struct pfn_runs *runs, struct page **pages, long npages,
 			 struct iommufd_log *log)
@@ -116,8 +122,7 @@ static long append_pages(struct pfn_runs *runs, struct page **pages, long npages
 	if (!rc)
 		return npages;
 	unpin_user_pages(pages + added, npages - added);
-	return iommufd_refuse(log, rc, WHY_NO_MEMORY,
-			      "no memory to describe pinned pages");
+	return refuse_runs(rc, log);
 }
 
 /* Pin and add one batch; number of pages added, or an errno. */
@@ -140,6 +145,25 @@ static long pin_batch(struct iommufd_backing *backing, unsigned long va,
 	return append_pages(runs, pages, got, log);
 }
 
+/* A page of the running process, which is all that most calls pin. */
+static int pin_one(struct iommufd_backing *backing, unsigned long va,
+		   struct pfn_runs *runs, struct iommufd_log *log)
+{
+	struct page *page;
+	long got;
+	int rc;
+
+	got = iommufd_should_fail() ? -EFAULT :
+	      pin_user_pages_fast(va, 1, gup_flags(backing), &page);
+	if (unlikely(got != 1))
+		return refuse_pin(backing, va, got, log);
+	rc = pfn_runs_append(runs, page_to_pfn(page), 1, GFP_KERNEL_ACCOUNT);
+	if (likely(!rc))
+		return 0;
+	unpin_user_page(page);
+	return refuse_runs(rc, log);
+}
+
 /* The next @n pages in memory are pinned: add them.  Their number, or an errno. */
 static long append_rest(struct page *page, long n, struct pfn_runs *runs,
 			struct iommufd_log *log)
@@ -150,8 +174,7 @@ static long append_rest(struct page *page, long n, struct pfn_runs *runs,
 	if (!rc)
 		return n;
 	iommufd_unpin_pfns(page_to_pfn(page) + 1, n, false);
-	return iommufd_refuse(log, rc, WHY_NO_MEMORY,
-			      "no memory to describe pinned pages");
+	return refuse_runs(rc, log);
 }
 
 /*
@@ -412,21 +435,17 @@ int iommufd_user_pin(struct iommufd_backing *backing, unsigned long first,
 		     struct iommufd_log *log)
 {
 	struct mm_struct *mm = user_mm(backing);
-	bool remote = current->mm != mm;
-	struct page *page;
 	int rc;
 
-	if (remote && !mmget_not_zero(mm))
+	if (likely(current->mm == mm))
+		return npages == 1 ? pin_one(backing, va_of(backing, first), runs, log) :
+				     pin_many(backing, first, npages, runs, log);
+	if (!mmget_not_zero(mm))
 		return iommufd_refuse(log, -EFAULT, WHY_PROCESS_GONE,
 				      "process that mapped va 0x%lx is gone",
 				      va_of(backing, first));
-
-	if (npages == 1)
-		rc = min(pin_batch(backing, va_of(backing, first), 1, &page, runs, log), 0);
-	else
-		rc = pin_many(backing, first, npages, runs, log);
+	rc = pin_many(backing, first, npages, runs, log);
 	/* The last reference must not take the address space down in here. */
-	if (remote)
-		mmput_async(mm);
+	mmput_async(mm);
 	return rc;
 }

@@ -22,28 +22,6 @@
 #include "domain_sync.h"
 #include "leaves.h"
 
-/**
- * iommufd_domain_map_nosync - map a contiguous range without telling the hardware
- * @domain: paging domain
- * @iova: first byte, aligned to the domain's smallest page
- * @phys: physical address, aligned likewise
- * @length: bytes, aligned likewise, not zero
- * @prot: IOMMU_READ, IOMMU_WRITE, ...
- * @gfp: for the page table's own pages
- *
- * iommufd_domain_sync_map() has to follow before a device may use the range.
- *
- * Context: may sleep if @gfp allows it.
- * Return: 0, or the driver's errno; then nothing of the range is mapped.
- */
-int iommufd_domain_map_nosync(struct iommu_domain *domain, unsigned long iova,
-			      phys_addr_t phys, size_t length, int prot,
-			      gfp_t gfp)
-{
-	return iommu_map_nosync(domain, iova, phys, length, prot, gfp);
-}
-EXPORT_SYMBOL_NS_GPL(iommufd_domain_map_nosync, "IOMMUFD_INTERNAL");
-
 /*
  * The walks for the leaves of a domain, or NULL.  A domain does not say of which format
  * it is, but which of the formats' functions looks addresses up in it.
@@ -72,6 +50,37 @@ static bool is_watched(void)
 #endif
 	return trace_map_enabled() || trace_unmap_enabled();
 }
+
+/**
+ * iommufd_domain_map_nosync - map a contiguous range without telling the hardware
+ * @domain: paging domain
+ * @iova: first byte, aligned to the domain's smallest page
+ * @phys: physical address, aligned likewise
+ * @length: bytes, aligned likewise, not zero
+ * @prot: IOMMU_READ, IOMMU_WRITE, ...
+ * @gfp: for the page table's own pages
+ *
+ * iommufd_domain_sync_map() has to follow before a device may use the range.
+ *
+ * Context: may sleep if @gfp allows it.
+ * Return: 0, or the driver's errno; then nothing of the range is mapped.
+ */
+int iommufd_domain_map_nosync(struct iommu_domain *domain, unsigned long iova,
+			      phys_addr_t phys, size_t length, int prot,
+			      gfp_t gfp)
+{
+	const struct iommufd_leaf_ops *leaves;
+	unsigned long pfn = PHYS_PFN(phys);
+
+	if (length == PAGE_SIZE && PAGE_ALIGNED(phys) && !is_watched()) {
+		leaves = leaf_ops(domain);
+		if (leaves && leaves->fill(iommupt_from_domain(domain), iova, &pfn, 1,
+					   prot))
+			return 0;
+	}
+	return iommu_map_nosync(domain, iova, phys, length, prot, gfp);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_domain_map_nosync, "IOMMUFD_INTERNAL");
 
 /* Go on behind the first *@mapped pages, which are fewer than all. */
 static noinline int map_rest(struct iommu_domain *domain,

@@ -28,18 +28,22 @@
  * ULONG_MAX itself is refused: as a length it would have to mean the whole space, and
  * no mapping begins at the very last byte.
  */
-static int check_address(const struct iommufd_ucmd *ucmd, const char *what,
-			 u64 value)
+static noinline int refuse_address(const struct iommufd_ucmd *ucmd, const char *what,
+				   u64 value)
 {
-	if (value < ULONG_MAX)
-		return 0;
 	return iommufd_refuse(&ucmd->ictx->log, -EOVERFLOW, WHY_OVERFLOW,
 			      "%s 0x%llx does not fit this machine", what, value);
 }
 
+static inline int check_address(const struct iommufd_ucmd *ucmd, const char *what,
+				u64 value)
+{
+	return likely(value < ULONG_MAX) ? 0 : refuse_address(ucmd, what, value);
+}
+
 /* What MAP, MAP_FILE and COPY have in common. */
-static int check_map(const struct iommufd_ucmd *ucmd, u32 flags, u64 iova,
-		     u64 length)
+static __always_inline int check_map(const struct iommufd_ucmd *ucmd, u32 flags,
+				     u64 iova, u64 length)
 {
 	int rc;
 

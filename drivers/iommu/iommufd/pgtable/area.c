@@ -117,16 +117,14 @@ int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area)
 }
 
 /**
- * area_forget - end what area_record() began
+ * __area_forget - area_forget() of an area that records what is written
  * @iopt: its table
- * @area: the area; nothing happens if it records nothing
+ * @area: the area
  *
  * Context: may sleep.  The space lock is held for writing.
  */
-void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area)
+void __area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area)
 {
-	if (likely(!area->written))
-		return;
 	kvfree(xa_erase(&iopt->written, area->written));
 	area->written = 0;
 }

@@ -164,7 +164,7 @@ area_revocable(const struct iommufd_area *area)
 struct iommufd_area *area_new(const struct iopt_slice *slice, int prot);
 void area_free_chain(struct iommufd_area *chain);
 int area_record(struct iommufd_iopt *iopt, struct iommufd_area *area);
-void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area);
+void __area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area);
 unsigned long *area_written(struct iommufd_iopt *iopt,
 			    const struct iommufd_area *area);
 void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
@@ -172,6 +172,19 @@ void __area_mark_written(struct iommufd_iopt *iopt, struct iommufd_area *area,
 int area_pin(struct iommufd_area *area, struct iommufd_log *log);
 int area_pin_or_hole(struct iommufd_area *area, struct iommufd_log *log);
 void area_unpin(struct iommufd_area *area);
+
+/**
+ * area_forget - end what area_record() began
+ * @iopt: its table
+ * @area: the area; nothing happens if it records nothing
+ *
+ * Context: may sleep.  The space lock is held for writing.
+ */
+static inline void area_forget(struct iommufd_iopt *iopt, struct iommufd_area *area)
+{
+	if (unlikely(area->written))
+		__area_forget(iopt, area);
+}
 
 /**
  * area_mark_written - note that pages may have been written

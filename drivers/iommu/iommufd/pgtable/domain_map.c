@@ -233,13 +233,11 @@ static int map_page(const struct domain_mapping *to, struct iommufd_area *area,
 		    unsigned long *done)
 {
 	unsigned long pfn = pfn_runs_single_pfn(&area->backing->whole_runs);
-	unsigned long mapped __uninitialized;
-	int rc;
 
-	rc = iommufd_domain_map_pages(to->domain, area->node.span.first, &pfn, 1,
-				      area->prot, GFP_KERNEL_ACCOUNT, &mapped);
-	*done = mapped << PAGE_SHIFT;
-	return rc;
+	*done = 0;
+	return iommufd_domain_map_nosync(to->domain, area->node.span.first,
+					 PFN_PHYS(pfn), PAGE_SIZE, area->prot,
+					 GFP_KERNEL_ACCOUNT);
 }
 
 /* *@done is what was reached, also on failure. */

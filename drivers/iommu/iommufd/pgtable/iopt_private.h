@@ -77,8 +77,30 @@ struct iommufd_area *iopt_first_area_in(struct iommufd_iopt *iopt,
 					const struct iova_span *span);
 
 bool iopt_span_of_begun(struct iommufd_iopt *iopt, struct iova_span *span);
-int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
-		     const struct iova_span *span);
+int iopt_refuse_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
+		      enum area_state state, const struct iova_span *span);
+
+/**
+ * iopt_check_claim - may a call that works on whole areas take this one?
+ * @iopt: table
+ * @area: overlaps @span
+ * @span: range of the call
+ *
+ * Context: space lock held for writing.
+ * Return: 0; -ENOENT when the range cuts the area; -EBUSY when another call works on it, or
+ * it is locked; with the reason noted.
+ */
+static inline int iopt_check_claim(struct iommufd_iopt *iopt,
+				   const struct iommufd_area *area,
+				   const struct iova_span *span)
+{
+	enum area_state state = area_state(area);
+
+	if (likely(iova_span_contains(span, &area->node.span) && state == AREA_LIVE &&
+		   area->gate != AREA_NEW_VADDR && !atomic_read(&area->locks)))
+		return 0;
+	return iopt_refuse_claim(iopt, area, state, span);
+}
 
 /* The walk stands on the next area already: the body may remove the current one. */
 #define iopt_for_each_area_in(area, iopt, span)                                \

@@ -53,24 +53,23 @@ bool iopt_span_of_begun(struct iommufd_iopt *iopt, struct iova_span *span)
 }
 
 /**
- * iopt_check_claim - may a call that works on whole areas take this one?
+ * iopt_refuse_claim - say why iopt_check_claim() refuses an area
  * @iopt: table
  * @area: overlaps @span
+ * @state: its state
  * @span: range of the call
  *
  * Context: space lock held for writing.
- * Return: 0; -ENOENT when the range cuts the area; -EBUSY when another call works on it, or
- * it is locked; with the reason noted.
+ * Return: -ENOENT or -EBUSY, with the reason noted.
  */
-int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
-		     const struct iova_span *span)
+int iopt_refuse_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
+		      enum area_state state, const struct iova_span *span)
 {
 	static const char *const doing[] = {
 		[AREA_NEW] = "mapped",
 		[AREA_LIVE] = "given another address",
 		[AREA_LEAVING] = "unmapped",
 	};
-	enum area_state state = area_state(area);
 
 	if (!iova_span_contains(span, &area->node.span))
 		return iommufd_refuse(iopt->log, -ENOENT, WHY_PARTIAL,
@@ -83,12 +82,9 @@ int iopt_check_claim(struct iommufd_iopt *iopt, const struct iommufd_area *area,
 				      "mapping 0x%lx-0x%lx is being %s by another thread",
 				      area->node.span.first,
 				      area->node.span.last, doing[state]);
-	if (atomic_read(&area->locks))
-		return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
-				      "mapping 0x%lx-0x%lx is used by hardware queues",
-				      area->node.span.first,
-				      area->node.span.last);
-	return 0;
+	return iommufd_refuse(iopt->log, -EBUSY, WHY_BUSY,
+			      "mapping 0x%lx-0x%lx is used by hardware queues",
+			      area->node.span.first, area->node.span.last);
 }
 
 /* Go on with @node, which is the lowest that is left of the range, or NULL. */

@@ -51,6 +51,7 @@ struct fight {
 		struct task_struct *task;
 		unsigned int index;
 		bool at_door;
+		bool inside;
 	} fighter[NTHREADS];
 };
 
@@ -118,12 +119,19 @@ static int take_once(void *data)
 	struct fighter *fighter = data;
 	struct fight *fight = fighter->fight;
 
-	allow_signal(SIGKILL);
 	WRITE_ONCE(fighter->at_door, true);
 	bit_mutex_lock(&fight->mutex);
+	WRITE_ONCE(fighter->inside, true);
 	fight->order[fight->norder++] = fighter->index;
 	bit_mutex_unlock(&fight->mutex);
 	return leave(fight);
+}
+
+static int take_once_though_killed(void *data)
+{
+	allow_signal(SIGKILL);
+	send_sig(SIGKILL, current, 1);
+	return take_once(data);
 }
 
 static int take_killable(void *data)
@@ -156,11 +164,12 @@ static void start(struct kunit *test, struct fight *fight, unsigned int index,
 	wake_up_process(task);
 }
 
-/* Until a thread sleeps in the queue; nothing else there puts it to sleep. */
+/* Until a thread sleeps in the queue, as it has to; nothing else there puts it to sleep. */
 static void wait_until_asleep(struct fighter *fighter, unsigned int state)
 {
-	while (!READ_ONCE(fighter->at_door) ||
-	       READ_ONCE(fighter->task->__state) != state)
+	while (!READ_ONCE(fighter->inside) &&
+	       (!READ_ONCE(fighter->at_door) ||
+		READ_ONCE(fighter->task->__state) != state))
 		schedule_timeout_uninterruptible(1);
 }
 
@@ -272,11 +281,10 @@ static void test_kill(struct kunit *test)
 	bit_mutex_lock(&fight->mutex);
 	start(test, fight, 0, take_killable);
 	wait_until_asleep(&fight->fighter[0], TASK_KILLABLE);
-	start(test, fight, 1, take_once);
+	start(test, fight, 1, take_once_though_killed);
 	wait_until_asleep(&fight->fighter[1], TASK_UNINTERRUPTIBLE);
 
 	send_sig(SIGKILL, fight->fighter[0].task, 1);
-	send_sig(SIGKILL, fight->fighter[1].task, 1);
 	for (unsigned long end = jiffies + GIVE_UP;
 	     !atomic_read(&fight->killed) && time_before(jiffies, end);)
 		schedule_timeout_uninterruptible(1);

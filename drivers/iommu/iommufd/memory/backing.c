@@ -25,7 +25,7 @@
 
 /**
  * iommufd_backing_init_free - fill in what a backing has that nobody pays for
- * @backing: zeroed memory
+ * @backing: memory with anything in it; @uva or @pgoff is the caller's to fill in
  * @ops: of the origin
  * @npages: length, not zero
  * @writable: pin for writing
@@ -35,14 +35,17 @@ void iommufd_backing_init_free(struct iommufd_backing *backing,
 			       unsigned long npages, bool writable)
 {
 	refcount_set(&backing->refs, 1);
-	backing->ops = ops;
+	backing->whole_uses = 0;
 	bit_mutex_init(&backing->lock, npages << BIT_MUTEX_BITS |
 		       (unsigned long)writable << IOMMUFD_BACKING_WRITABLE);
+	backing->ops = ops;
+	backing->payer = NULL;
+	pfn_runs_init(&backing->whole_runs);
 }
 
 /**
  * iommufd_backing_init - fill in what every backing has
- * @backing: zeroed memory
+ * @backing: memory with anything in it; @uva or @pgoff is the caller's to fill in
  * @ops: of the origin
  * @accounts: accounting of the file the call was made on; the running process pays
  * @npages: length, not zero

@@ -124,8 +124,6 @@ struct iommufd_backing *iommufd_backing_user(struct iommufd_accounts *accounts,
 	backing = kmem_cache_alloc(user_backings, GFP_KERNEL_ACCOUNT);
 	if (!backing)
 		return ERR_PTR(-ENOMEM);
-	/* Not the room: who puts an area there fills it in. */
-	*backing = (struct iommufd_backing){};
 	rc = iommufd_backing_init(backing, &user_ops, accounts,
 				  ((end - 1) >> PAGE_SHIFT) -
 				  (first >> PAGE_SHIFT) + 1, writable, log);

@@ -107,6 +107,16 @@ static int find_place(struct iova_set *set, const struct iova_span *span,
 	return 0;
 }
 
+/*
+ * There is a new @hole in the subtree @rb.  The one that it is a part of, if any, is still
+ * noted, so that nothing above the node behind that has to be raised.
+ */
+static void raise_sums(struct rb_node *rb, u16 hole)
+{
+	for (; rb && iova_node_of(rb)->max_hole < hole; rb = rb_parent(rb))
+		iova_node_of(rb)->max_hole = hole;
+}
+
 /**
  * iova_set_insert - add a range
  * @set: the set
@@ -126,12 +136,11 @@ int iova_set_insert(struct iova_set *set, struct iova_node *node)
 	set_hole(node, at.below ? at.below->span.last + 1 : 0);
 	node->max_hole = node->hole;
 	rb_link_node(&node->rb, at.parent, at.link);
-	if (at.above)
+	raise_sums(at.parent, node->hole);
+	if (at.above) {
 		set_hole(at.above, node->span.last + 1);
-	if (at.parent)
-		iova_callbacks_propagate(at.parent, NULL);
-	if (at.above)
 		iova_callbacks_propagate(&at.above->rb, NULL);
+	}
 	rb_insert_augmented(&node->rb, &set->tree, &iova_callbacks);
 	set->recent = node;
 	return 0;
@@ -149,7 +158,9 @@ void iova_set_remove(struct iova_set *set, struct iova_node *node)
 
 	if (above) {
 		set_hole(above, first);
-		iova_callbacks_propagate(&above->rb, NULL);
+		/* The parent of what is erased is looked at anyway. */
+		if (rb_parent(&node->rb) != &above->rb)
+			iova_callbacks_propagate(&above->rb, NULL);
 	}
 	rb_erase_augmented(&node->rb, &set->tree, &iova_callbacks);
 	set->recent = above;

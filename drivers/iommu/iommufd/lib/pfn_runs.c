@@ -4,22 +4,25 @@
  *
  * Page frames as runs: see pfn_runs.h for what they promise.
  *
- * A run is packed in 64 bits: the first page frame number above, the number of
- * pages less one in the low 20 bits.  A longer stretch is several runs, all full
+ * A run is packed in 63 bits: the first page frame number above, the number of
+ * pages less one in the low 19 bits.  A longer stretch is several runs, all full
  * but the last; the walk puts them together again, so a user never sees the
  * seams.
  *
- * The only run of a small object is inline.  Two and more stand in a chunk, which
- * doubles until it has CHUNK_BYTES; then there are more chunks and an array of
- * pointers to them, which doubles too.  A chunk knows the index of its first
- * page: an index is found by bisecting the chunks, then within one chunk.  Only
+ * The only run of a small object is in its word.  Two and more stand in a chunk,
+ * which doubles until it has CHUNK_BYTES; then there are more chunks and a table of
+ * pointers to them, which doubles too.  A chunk in a table knows the index of its
+ * first page: an index is found by bisecting the chunks, then within one chunk.  Only
  * the last chunk is ever appended to; others may be partly filled after a split
  * and a join, which move whole chunks instead of copying runs.
  *
  * This file has the memory and appending; pfn_runs_split.c and pfn_runs_walk.c have
  * the rest.  No locks: whoever owns the runs serialises.
  */
+#include <kunit/static_stub.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
@@ -27,17 +30,10 @@
 
 #define CHUNK_BYTES SZ_4K
 #define CHUNK_BYTES_MIN 64
+#define TABLE_CHUNKS_MIN 4
 
-/* The last run; @runs is not empty. */
-static inline u64 *last_run(struct pfn_runs *runs)
-{
-	struct pfn_chunk *chunk;
-
-	if (!runs->nchunks)
-		return &runs->inline_run;
-	chunk = last_chunk(runs);
-	return &chunk->run[chunk->nruns - 1];
-}
+/* An address has no bit of a tag. */
+static_assert(ARCH_KMALLOC_MINALIGN > (PFN_RUNS_SINGLE | PFN_RUNS_TABLE));
 
 /* Memory */
 
@@ -58,6 +54,8 @@ struct pfn_chunk *pfn_chunk_alloc(unsigned int nruns, gfp_t gfp)
 	size_t bytes = CHUNK_BYTES_MIN;
 	struct pfn_chunk *chunk;
 
+	KUNIT_STATIC_STUB_REDIRECT(pfn_chunk_alloc, nruns, gfp);
+
 	while (chunk_room(bytes) < nruns && bytes < CHUNK_BYTES)
 		bytes *= 2;
 	chunk = kmalloc(bytes, gfp);
@@ -68,114 +66,118 @@ struct pfn_chunk *pfn_chunk_alloc(unsigned int nruns, gfp_t gfp)
 	return chunk;
 }
 
-/*
- * The array has room for a power of two of pointers, at least four, so its size
- * follows from their number.  After a split it may be larger, never smaller.
- */
-static size_t array_room(unsigned int nchunks)
-{
-	return nchunks <= 4 ? 4 : roundup_pow_of_two(nchunks);
-}
-
 /**
- * pfn_chunks_insert - put chunks in front of another
- * @runs: the runs; its counts of pages and runs are left to the caller
- * @at: which one to put them in front of; their number to append
- * @chunks: the chunks
- * @n: how many, not zero
- * @gfp: how to allocate the array
+ * pfn_table_alloc - allocate a table
+ * @nchunks: chunks for which there shall be room
+ * @gfp: how to allocate
  *
- * Return: 0; -ENOMEM, nothing changed then.
+ * Return: an empty table; NULL without memory.
  */
-int pfn_chunks_insert(struct pfn_runs *runs, unsigned int at,
-		      struct pfn_chunk **chunks, unsigned int n, gfp_t gfp)
+struct pfn_table *pfn_table_alloc(unsigned int nchunks, gfp_t gfp)
 {
-	struct pfn_chunk **old = chunk_array(runs), **array = old;
-	unsigned int before = runs->nchunks, after = before + n;
+	struct pfn_table *table;
+	size_t bytes;
 
-	if (after > 1 &&
-	    (before <= 1 || array_room(after) != array_room(before))) {
-		array = kvmalloc_array(array_room(after), sizeof(*array), gfp);
-		if (!array)
-			return -ENOMEM;
-		memcpy(array, old, at * sizeof(*array));
-	}
-	memmove(array + at + n, old + at, (before - at) * sizeof(*array));
-	memcpy(array + at, chunks, n * sizeof(*array));
-	if (before > 1 && array != old)
+	KUNIT_STATIC_STUB_REDIRECT(pfn_table_alloc, nchunks, gfp);
+
+	nchunks = max(nchunks, TABLE_CHUNKS_MIN);
+	bytes = roundup_pow_of_two(struct_size(table, chunk, nchunks));
+	table = kvmalloc(bytes, gfp);
+	if (!table)
+		return NULL;
+	table->npages = 0;
+	table->nchunks = 0;
+	table->room = (bytes - sizeof(*table)) / sizeof(table->chunk[0]);
+	return table;
+}
+
+/**
+ * pfn_table_reserve - see that there is a table with room
+ * @runs: the runs; neither empty nor single
+ * @more: chunks that shall fit besides those that are there
+ * @gfp: how to allocate
+ *
+ * Return: the table; NULL without memory, nothing changed then.
+ */
+struct pfn_table *pfn_table_reserve(struct pfn_runs *runs, unsigned int more,
+				    gfp_t gfp)
+{
+	struct pfn_table *old = runs_table(runs), *table;
+	struct pfn_chunk *chunk = lone_chunk(runs);
+	u32 nchunks = old ? old->nchunks : 1;
+
+	if (old && more <= old->room - nchunks)
+		return old;
+	table = pfn_table_alloc(nchunks + more, gfp);
+	if (!table)
+		return NULL;
+	table->npages = pfn_runs_npages(runs);
+	table->nchunks = nchunks;
+	if (old) {
+		memcpy(table->chunk, old->chunk, nchunks * sizeof(old->chunk[0]));
 		kvfree(old);
-	if (after > 1)
-		runs->chunks = array;
-	runs->nchunks = after;
-	return 0;
+	} else {
+		chunk->first = 0;
+		table->chunk[0] = chunk;
+	}
+	set_table(runs, table);
+	return table;
 }
 
 /**
- * pfn_chunks_forget - let go of the last chunks without freeing them
- * @runs: the runs; its counts of pages and runs are left to the caller
- * @keep: how many of the first ones to keep, not zero
- */
-void pfn_chunks_forget(struct pfn_runs *runs, unsigned int keep)
-{
-	struct pfn_chunk **array = runs->chunks;
-
-	if (runs->nchunks == 1)
-		return;
-	runs->nchunks = keep;
-	if (keep > 1)
-		return;
-	runs->chunk = array[0];
-	kvfree(array);
-}
-
-/**
- * pfn_runs_leave_inline - move the inline run to a chunk
- * @runs: the runs: one, inline
+ * pfn_runs_leave_single - move the only run to a chunk
+ * @runs: the runs; single
  * @gfp: how to allocate
  *
  * Return: 0; -ENOMEM, nothing changed then.
  */
-int pfn_runs_leave_inline(struct pfn_runs *runs, gfp_t gfp)
+int pfn_runs_leave_single(struct pfn_runs *runs, gfp_t gfp)
 {
 	struct pfn_chunk *chunk = pfn_chunk_alloc(2, gfp);
 
 	if (!chunk)
 		return -ENOMEM;
-	chunk->first = 0;
-	chunk->run[0] = runs->inline_run;
+	chunk->npages = pfn_runs_npages(runs);
+	chunk->run[0] = single_run(runs);
 	chunk->nruns = 1;
-	runs->chunk = chunk;
-	runs->nchunks = 1;
+	set_chunk(runs, chunk);
 	return 0;
 }
 
 static int add_chunk(struct pfn_runs *runs, gfp_t gfp)
 {
 	struct pfn_chunk *chunk = pfn_chunk_alloc(chunk_room(CHUNK_BYTES), gfp);
+	struct pfn_table *table;
 
 	if (!chunk)
 		return -ENOMEM;
-	chunk->first = runs->npages;
-	if (pfn_chunks_insert(runs, runs->nchunks, &chunk, 1, gfp)) {
+	table = pfn_table_reserve(runs, 1, gfp);
+	if (!table) {
 		kfree(chunk);
 		return -ENOMEM;
 	}
+	chunk->first = table->npages;
+	table->chunk[table->nchunks++] = chunk;
 	return 0;
 }
 
 /* Double the last chunk, which is not full sized. */
 static int grow_chunk(struct pfn_runs *runs, gfp_t gfp)
 {
+	struct pfn_table *table = runs_table(runs);
 	struct pfn_chunk *old = last_chunk(runs);
 	struct pfn_chunk *chunk = pfn_chunk_alloc(old->room + 1, gfp);
 
 	if (!chunk)
 		return -ENOMEM;
-	chunk->first = old->first;
+	chunk->first = old->first; /* or npages */
 	chunk->nruns = old->nruns;
 	memcpy(chunk->run, old->run, old->nruns * sizeof(old->run[0]));
 	kfree(old);
-	chunk_array(runs)[runs->nchunks - 1] = chunk;
+	if (table)
+		table->chunk[table->nchunks - 1] = chunk;
+	else
+		set_chunk(runs, chunk);
 	return 0;
 }
 
@@ -184,8 +186,8 @@ static int make_room(struct pfn_runs *runs, gfp_t gfp)
 {
 	struct pfn_chunk *last;
 
-	if (!runs->nchunks)
-		return pfn_runs_leave_inline(runs, gfp);
+	if (pfn_runs_is_single(runs))
+		return pfn_runs_leave_single(runs, gfp);
 	last = last_chunk(runs);
 	if (last->nruns < last->room)
 		return 0;
@@ -195,17 +197,24 @@ static int make_room(struct pfn_runs *runs, gfp_t gfp)
 }
 
 /**
- * pfn_runs_return_inline - put the run of a single chunk back inline
- * @runs: the runs; nothing happens if there is more than one
+ * pfn_runs_settle - go back to a smaller shape
+ * @runs: runs that have become fewer; neither empty nor single
  */
-void pfn_runs_return_inline(struct pfn_runs *runs)
+void pfn_runs_settle(struct pfn_runs *runs)
 {
-	struct pfn_chunk *chunk = runs->chunk;
+	struct pfn_table *table = runs_table(runs);
+	struct pfn_chunk *chunk = chunk_at(runs, 0);
 
-	if (runs->nchunks != 1 || chunk->nruns != 1)
+	if (table) {
+		if (table->nchunks > 1)
+			return;
+		chunk->npages = table->npages;
+		set_chunk(runs, chunk);
+		kvfree(table);
+	}
+	if (chunk->nruns > 1)
 		return;
-	runs->nchunks = 0;
-	runs->inline_run = chunk->run[0];
+	set_single(runs, chunk->run[0]);
 	kfree(chunk);
 }
 
@@ -215,13 +224,35 @@ void pfn_runs_return_inline(struct pfn_runs *runs)
  */
 void pfn_runs_clear(struct pfn_runs *runs)
 {
+	struct pfn_table *table = runs_table(runs);
 	unsigned int i;
 
-	for (i = 0; i < runs->nchunks; i++)
-		kfree(chunk_at(runs, i));
-	if (runs->nchunks > 1)
-		kvfree(runs->chunks);
+	if (table) {
+		for (i = 0; i < table->nchunks; i++)
+			kfree(table->chunk[i]);
+		kvfree(table);
+	} else if (!pfn_runs_is_single(runs)) {
+		kfree(lone_chunk(runs));
+	}
 	pfn_runs_init(runs);
+}
+
+/* Drop the last run, or its last pages: at most @excess of them.  Returns how many. */
+static unsigned long drop_last(struct pfn_runs *runs, unsigned long excess)
+{
+	struct pfn_chunk *chunk = last_chunk(runs);
+	u64 *last = &chunk->run[chunk->nruns - 1];
+	unsigned long npages = run_npages(*last);
+
+	if (excess < npages) {
+		*last -= excess;
+		return excess;
+	}
+	if (!--chunk->nruns) {
+		runs_table(runs)->nchunks--;
+		kfree(chunk);
+	}
+	return npages;
 }
 
 /**
@@ -231,28 +262,20 @@ void pfn_runs_clear(struct pfn_runs *runs)
  */
 void pfn_runs_truncate(struct pfn_runs *runs, unsigned long npages)
 {
-	unsigned long excess, n;
-	struct pfn_chunk *last;
+	unsigned long excess = pfn_runs_npages(runs) - npages;
 
 	if (!npages) {
 		pfn_runs_clear(runs);
 		return;
 	}
-	while ((excess = runs->npages - npages)) {
-		n = run_npages(*last_run(runs));
-		if (excess < n) {
-			*last_run(runs) -= excess;
-			runs->npages -= excess;
-			return;
-		}
-		runs->npages -= n;
-		runs->nruns--;
-		last = last_chunk(runs);
-		if (!--last->nruns) {
-			pfn_chunks_forget(runs, runs->nchunks - 1);
-			kfree(last);
-		}
+	if (pfn_runs_is_single(runs)) {
+		set_single(runs, single_run(runs) - excess);
+		return;
 	}
+	while (excess)
+		excess -= drop_last(runs, excess);
+	*outer_npages(runs) = npages;
+	pfn_runs_settle(runs);
 }
 
 /* Append */
@@ -264,34 +287,47 @@ static int push(struct pfn_runs *runs, unsigned long pfn, unsigned long npages,
 	u64 run = run_pack(pfn, npages);
 	struct pfn_chunk *last;
 
-	if (!runs->npages) {
-		runs->inline_run = run;
-	} else {
-		if (make_room(runs, gfp))
-			return -ENOMEM;
-		last = last_chunk(runs);
-		last->run[last->nruns++] = run;
+	if (pfn_runs_is_empty(runs)) {
+		set_single(runs, run);
+		return 0;
 	}
-	runs->nruns++;
-	runs->npages += npages;
+	if (make_room(runs, gfp))
+		return -ENOMEM;
+	last = last_chunk(runs);
+	last->run[last->nruns++] = run;
+	*outer_npages(runs) += npages;
 	return 0;
+}
+
+/* How many of the pages can lengthen @run? */
+static unsigned long extension(u64 run, unsigned long pfn, unsigned long npages)
+{
+	if (run_pfn(run) + run_npages(run) != pfn)
+		return 0;
+	return min(npages, LENGTH_MAX - run_npages(run));
 }
 
 /* Lengthen the last run, if @pfn follows it.  Returns the pages it took. */
 static unsigned long extend(struct pfn_runs *runs, unsigned long pfn,
 			    unsigned long npages)
 {
+	struct pfn_chunk *chunk;
+	unsigned long n;
 	u64 *last;
 
-	if (!runs->npages)
+	if (pfn_runs_is_empty(runs))
 		return 0;
-	last = last_run(runs);
-	if (run_pfn(*last) + run_npages(*last) != pfn)
-		return 0;
-	npages = min(npages, LENGTH_MAX - run_npages(*last));
-	*last += npages;
-	runs->npages += npages;
-	return npages;
+	if (pfn_runs_is_single(runs)) {
+		n = extension(single_run(runs), pfn, npages);
+		set_single(runs, single_run(runs) + n);
+		return n;
+	}
+	chunk = last_chunk(runs);
+	last = &chunk->run[chunk->nruns - 1];
+	n = extension(*last, pfn, npages);
+	*last += n;
+	*outer_npages(runs) += n;
+	return n;
 }
 
 /**
@@ -308,17 +344,16 @@ static unsigned long extend(struct pfn_runs *runs, unsigned long pfn,
 int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
 		    unsigned long npages, gfp_t gfp)
 {
-	unsigned long before = runs->npages, n;
+	unsigned long before, n;
 
 	if (pfn >= PFN_LIMIT || npages > PFN_LIMIT - pfn)
 		return -EOVERFLOW;
 	/* All that is ever done to most objects. */
-	if (!before && npages && npages <= LENGTH_MAX) {
-		runs->inline_run = run_pack(pfn, npages);
-		runs->nruns = 1;
-		runs->npages = npages;
+	if (pfn_runs_is_empty(runs) && npages && npages <= LENGTH_MAX) {
+		set_single(runs, run_pack(pfn, npages));
 		return 0;
 	}
+	before = pfn_runs_npages(runs);
 	n = extend(runs, pfn, npages);
 	while (n != npages) {
 		unsigned long len = min(npages - n, LENGTH_MAX);
@@ -362,8 +397,8 @@ static unsigned long fill_chunk(struct pfn_runs *runs, struct page **pages,
 				unsigned long npages)
 {
 	struct pfn_chunk *chunk = last_chunk(runs);
-	u64 *begin = &chunk->run[chunk->nruns], *slot = begin;
-	u64 *end = &chunk->run[chunk->room];
+	u64 *begin = chunk->run + chunk->nruns, *slot = begin;
+	u64 *end = chunk->run + chunk->room;
 	struct page **at = pages, **last = pages + npages - 1;
 	unsigned long n;
 
@@ -380,8 +415,7 @@ static unsigned long fill_chunk(struct pfn_runs *runs, struct page **pages,
 		*slot++ = run_pack(page_to_pfn(*at++), 1);
 
 	chunk->nruns += slot - begin;
-	runs->nruns += slot - begin;
-	runs->npages += at - pages;
+	*outer_npages(runs) += at - pages;
 	return at - pages;
 }
 

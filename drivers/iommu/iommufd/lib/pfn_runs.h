@@ -3,7 +3,7 @@
  * Copyright (C) 2026 The iommufd overlay authors
  *
  * The physical pages of a piece of memory, as runs of contiguous page frame
- * numbers: 8 bytes a run however long it is, one run inline without an
+ * numbers: 8 bytes a run however long it is, one run in a single word without an
  * allocation, indexable by page number.
  *
  * Pure data structure: no locks, no reference on any page.
@@ -11,6 +11,7 @@
 #ifndef __IOMMUFD_LIB_PFN_RUNS_H
 #define __IOMMUFD_LIB_PFN_RUNS_H
 
+#include <linux/bits.h>
 #include <linux/gfp.h>
 #include <linux/types.h>
 
@@ -24,43 +25,57 @@ struct pfn_run {
 	unsigned long npages;
 };
 
-struct pfn_chunk;
-
 /**
- * struct pfn_runs - page frames of pages 0 to @npages - 1
- * @npages: pages held
- * @nruns: runs held
- * @nchunks: chunks that hold them; zero while the only run is inline
- * @inline_run: the run, packed, while @nchunks is 0
- * @chunk: the chunk, while @nchunks is 1
- * @chunks: the chunks, while there are more
+ * struct pfn_runs - page frames of the pages from 0 on
+ * @word: 0 without a page; a packed run with PFN_RUNS_SINGLE set; else the address of
+ *	  what holds the runs (pfn_chunk.h)
  *
  * All zero bytes is a valid empty object.
  */
 struct pfn_runs {
-	unsigned long npages;
-	unsigned int nruns;
-	unsigned int nchunks;
-	union {
-		u64 inline_run;
-		struct pfn_chunk *chunk;
-		struct pfn_chunk **chunks;
-	};
+	u64 word;
 };
 
-/* How a run is packed in 64 bits: the page frame above, its pages less one below. */
-#define PFN_RUN_LENGTH_BITS 20
+/* How a run is packed in 63 bits: the page frame above, its pages less one below. */
+#define PFN_RUN_LENGTH_BITS 19
 
-/* Are the pages contiguous, beyond doubt and at first sight?  @runs is not empty. */
+/* The bits of the word above are a packed run, which is all there is. */
+#define PFN_RUNS_SINGLE BIT_ULL(0)
+/* The address is that of a table of chunks, not of a chunk; unless PFN_RUNS_SINGLE. */
+#define PFN_RUNS_TABLE BIT_ULL(1)
+
+static inline bool pfn_runs_is_empty(const struct pfn_runs *runs)
+{
+	return !runs->word;
+}
+
+/* Are there pages, contiguous beyond doubt and at first sight? */
 static inline bool pfn_runs_is_single(const struct pfn_runs *runs)
 {
-	return !runs->nchunks;
+	return runs->word & PFN_RUNS_SINGLE;
+}
+
+/* Is there one page and no more? */
+static inline bool pfn_runs_is_page(const struct pfn_runs *runs)
+{
+	return (runs->word & (BIT(PFN_RUN_LENGTH_BITS + 1) - 1)) == PFN_RUNS_SINGLE;
 }
 
 /* The first page frame; pfn_runs_is_single() holds. */
 static inline unsigned long pfn_runs_single_pfn(const struct pfn_runs *runs)
 {
-	return runs->inline_run >> PFN_RUN_LENGTH_BITS;
+	return runs->word >> (PFN_RUN_LENGTH_BITS + 1);
+}
+
+/* The number of pages. */
+static inline unsigned long pfn_runs_npages(const struct pfn_runs *runs)
+{
+	if (pfn_runs_is_single(runs))
+		return (runs->word >> 1 & (BIT(PFN_RUN_LENGTH_BITS) - 1)) + 1;
+	if (pfn_runs_is_empty(runs))
+		return 0;
+	/* Chunks and tables begin with it. */
+	return *(unsigned long *)(uintptr_t)(runs->word & ~PFN_RUNS_TABLE);
 }
 
 /* The page frame of a page, which exists. */
@@ -82,7 +97,7 @@ static inline void pfn_runs_init(struct pfn_runs *runs)
  * or -ENOMEM, then the first *@done pages were added.
  *
  * pfn_runs_split() moves the pages from @at on to @tail, which is empty before;
- * 0 < @at < runs->npages.  -ENOMEM: nothing changed.
+ * 0 < @at < pfn_runs_npages().  -ENOMEM: nothing changed.
  *
  * pfn_runs_join() appends all of @tail to @runs and empties @tail; -ENOMEM:
  * nothing changed.
@@ -116,7 +131,7 @@ struct pfn_runs_iter {
 
 /*
  * Walk pages @first to @first + @npages - 1, which all exist (first + npages <=
- * runs->npages, npages > 0).  pfn_runs_first() finds the start in O(log chunks)
+ * pfn_runs_npages()).  pfn_runs_first() finds the start in O(log chunks)
  * plus the runs of one chunk; pfn_runs_next() is O(1).  Both return false at the
  * end.  Neighbouring pieces returned need not be merged maximally.
  */

@@ -4,14 +4,13 @@
  *
  * pfn_runs against a plain array of page frame numbers.
  */
-#include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/prandom.h>
 #include <linux/slab.h>
-#include "pfn_runs.h"
+#include "pfn_runs_kunit.h"
 
 #define MODEL_PAGES 6000
-#define RUN_MAX BIT(20)
+#define RUN_MAX BIT(PFN_RUN_LENGTH_BITS)
 
 struct model {
 	struct rnd_state rnd;
@@ -66,12 +65,14 @@ static void check(struct kunit *test, struct model *m,
 	unsigned long first;
 	int i;
 
-	KUNIT_ASSERT_EQ(test, runs->npages, npages);
+	pfn_runs_check_shape(test, runs);
+	KUNIT_ASSERT_EQ(test, pfn_runs_npages(runs), npages);
 	if (!npages)
 		return;
 	check_part(test, m, runs, base, 0, npages);
 	for (i = 0; i < 4; i++) {
 		first = below(m, npages);
+		KUNIT_ASSERT_EQ(test, pfn_runs_pfn(runs, first), m->pfn[base + first]);
 		check_part(test, m, runs, base, first,
 			   1 + below(m, npages - first));
 	}
@@ -123,8 +124,8 @@ static void append_test(struct kunit *test)
 			check(test, m, &runs, 0, m->npages);
 		}
 		pfn_runs_clear(&runs);
-		KUNIT_ASSERT_EQ(test, runs.npages, 0);
-		KUNIT_ASSERT_EQ(test, runs.nchunks, 0);
+		KUNIT_ASSERT_EQ(test, pfn_runs_npages(&runs), 0);
+		KUNIT_ASSERT_TRUE(test, pfn_runs_is_empty(&runs));
 	}
 }
 
@@ -191,7 +192,7 @@ static void split_join_test(struct kunit *test)
 		check(test, m, &end, b, m->npages - b);
 		KUNIT_ASSERT_EQ(test, 0,
 				pfn_runs_join(&mid, &end, GFP_KERNEL));
-		KUNIT_ASSERT_EQ(test, end.npages, 0);
+		KUNIT_ASSERT_EQ(test, pfn_runs_npages(&end), 0);
 		check(test, m, &mid, a, m->npages - a);
 		KUNIT_ASSERT_EQ(test, 0,
 				pfn_runs_join(&runs, &mid, GFP_KERNEL));
@@ -214,13 +215,13 @@ static void chunk_border_test(struct kunit *test)
 		model_push(m, 10 + 2 * i, 1);
 		check_part(test, m, &runs, 0, i, 1);
 	}
-	KUNIT_ASSERT_EQ(test, runs.nruns, 1200);
+	KUNIT_ASSERT_EQ(test, pfn_runs_count(&runs), 1200);
 	for (i = 1; i < 1200; i++) {
 		check_part(test, m, &runs, 0, i, 1);
 		KUNIT_ASSERT_EQ(test, 0,
 				pfn_runs_split(&runs, i, &tail, GFP_KERNEL));
-		KUNIT_ASSERT_EQ(test, runs.nruns, i);
-		KUNIT_ASSERT_EQ(test, tail.nruns, 1200 - i);
+		KUNIT_ASSERT_EQ(test, pfn_runs_count(&runs), i);
+		KUNIT_ASSERT_EQ(test, pfn_runs_count(&tail), 1200 - i);
 		check_part(test, m, &tail, i, 0, 1200 - i);
 		KUNIT_ASSERT_EQ(test, 0,
 				pfn_runs_join(&runs, &tail, GFP_KERNEL));
@@ -253,8 +254,8 @@ static void huge_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, pfn_runs_append(&runs, 100, 7, GFP_KERNEL));
 	KUNIT_ASSERT_EQ(test, 0,
 			pfn_runs_append(&runs, 107, total - 7, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, runs.npages, total);
-	KUNIT_EXPECT_EQ(test, runs.nruns, 4);
+	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&runs), total);
+	KUNIT_EXPECT_EQ(test, pfn_runs_count(&runs), 4);
 	expect_run(test, &runs, 0, total, 100);
 	for (i = 0; i < ARRAY_SIZE(cuts); i++) {
 		expect_run(test, &runs, cuts[i], total - cuts[i], 100 + cuts[i]);
@@ -303,7 +304,7 @@ static void huge_pages_test(struct kunit *test)
 					      &done));
 	expect_run(test, &runs, 0, 1, 7);
 	expect_run(test, &runs, 1, npages - 1, 51);
-	KUNIT_EXPECT_EQ(test, runs.nruns, 3);
+	KUNIT_EXPECT_EQ(test, pfn_runs_count(&runs), 3);
 	pfn_runs_clear(&runs);
 	kvfree(pages);
 }
@@ -320,10 +321,20 @@ static void limit_test(struct kunit *test)
 			pfn_runs_append(&runs, limit - 2, 3, GFP_KERNEL));
 	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
 			pfn_runs_append(&runs, 1, ULONG_MAX, GFP_KERNEL));
-	KUNIT_EXPECT_EQ(test, runs.npages, 0);
+	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&runs), 0);
 	KUNIT_EXPECT_EQ(test, 0,
 			pfn_runs_append(&runs, limit - 2, 2, GFP_KERNEL));
 	expect_run(test, &runs, 0, 2, limit - 2);
+	KUNIT_EXPECT_EQ(test, 0, pfn_runs_append(&runs, limit - 2, 2, GFP_KERNEL));
+	expect_run(test, &runs, 1, 1, limit - 1);
+	expect_run(test, &runs, 2, 2, limit - 2);
+	pfn_runs_clear(&runs);
+
+	KUNIT_EXPECT_EQ(test, 0,
+			pfn_runs_append(&runs, limit - RUN_MAX, RUN_MAX, GFP_KERNEL));
+	KUNIT_EXPECT_TRUE(test, pfn_runs_is_single(&runs));
+	expect_run(test, &runs, 0, RUN_MAX, limit - RUN_MAX);
+	KUNIT_EXPECT_EQ(test, pfn_runs_pfn(&runs, RUN_MAX - 1), limit - 1);
 	pfn_runs_clear(&runs);
 #endif
 }

@@ -4,55 +4,122 @@
  *
  * Splitting and joining page frames, declared in pfn_runs.h.
  *
- * A cut first makes a chunk begin where it is wanted, which changes nothing for
- * users; then whole chunks change hands.
+ * A cut copies the runs behind it out of the one chunk that it goes through; the
+ * other chunks change hands as they are.
  */
 #include <linux/slab.h>
 #include <linux/string.h>
 #include "pfn_chunk.h"
 
-static void split_inline(struct pfn_runs *runs, unsigned long at,
-			 struct pfn_runs *tail)
+/* A run without its first pages. */
+static u64 run_behind(u64 run, unsigned long npages)
 {
-	u64 run = runs->inline_run;
-
-	*tail = (struct pfn_runs){
-		.npages = runs->npages - at,
-		.nruns = 1,
-		.inline_run = run_pack(run_pfn(run) + at, runs->npages - at),
-	};
-	runs->inline_run = run_pack(run_pfn(run), at);
-	runs->npages = at;
+	return run_pack(run_pfn(run) + npages, run_npages(run) - npages);
 }
 
-/* Make a chunk begin at page @at, which is inside another. */
-static int cut_chunk(struct pfn_runs *runs, const struct pfn_place *place,
-		     unsigned long at, gfp_t gfp)
+static void split_single(struct pfn_runs *runs, unsigned long at,
+			 struct pfn_runs *tail)
 {
-	struct pfn_chunk *from = chunk_at(runs, place->chunk);
+	u64 run = single_run(runs);
+
+	set_single(tail, run_behind(run, at));
+	set_single(runs, run_pack(run_pfn(run), at));
+}
+
+/* What is behind a place, in a chunk of its own; NULL without memory. */
+static struct pfn_chunk *copy_rest(const struct pfn_chunk *from,
+				   const struct pfn_place *place, gfp_t gfp)
+{
 	unsigned int nruns = from->nruns - place->slot;
 	struct pfn_chunk *rest = pfn_chunk_alloc(nruns, gfp);
-	u64 *head = &from->run[place->slot];
 
 	if (!rest)
-		return -ENOMEM;
-	if (pfn_chunks_insert(runs, place->chunk + 1, &rest, 1, gfp)) {
-		kfree(rest);
-		return -ENOMEM;
-	}
-
-	rest->first = at;
+		return NULL;
+	memcpy(rest->run, from->run + place->slot, nruns * sizeof(rest->run[0]));
+	rest->run[0] = run_behind(rest->run[0], place->offset);
 	rest->nruns = nruns;
-	memcpy(rest->run, head, nruns * sizeof(*head));
-	from->nruns = place->slot;
-	if (place->offset) {
-		rest->run[0] = run_pack(run_pfn(*head) + place->offset,
-					run_npages(*head) - place->offset);
-		*head = run_pack(run_pfn(*head), place->offset);
-		from->nruns++;
-		runs->nruns++;
+	return rest;
+}
+
+/**
+ * struct pfn_cut - a cut that has all the memory that it needs
+ * @at: first page behind it
+ * @place: where that is
+ * @nchunks: chunks that will be behind it
+ * @rest: what is behind it of the chunk it goes through; NULL when it goes between two
+ * @table: for the chunks behind it, if there is more than one
+ */
+struct pfn_cut {
+	unsigned long at;
+	struct pfn_place place;
+	unsigned int nchunks;
+	struct pfn_chunk *rest;
+	struct pfn_table *table;
+};
+
+static int reserve_cut(struct pfn_cut *cut, const struct pfn_runs *runs, gfp_t gfp)
+{
+	const struct pfn_table *table = runs_table(runs);
+	const struct pfn_place *place = &cut->place;
+
+	cut->place = pfn_runs_find(runs, cut->at);
+	cut->nchunks = table ? table->nchunks - place->chunk : 1;
+	if (place->slot || place->offset) {
+		cut->rest = copy_rest(chunk_at(runs, place->chunk), place, gfp);
+		if (!cut->rest)
+			return -ENOMEM;
+	}
+	if (cut->nchunks > 1) {
+		cut->table = pfn_table_alloc(cut->nchunks, gfp);
+		if (!cut->table) {
+			kfree(cut->rest);
+			return -ENOMEM;
+		}
 	}
 	return 0;
+}
+
+/* Give the chunks behind the cut to @tail. */
+static void fill_tail(const struct pfn_cut *cut, const struct pfn_runs *runs,
+		      struct pfn_runs *tail)
+{
+	struct pfn_chunk *first = cut->rest ?: chunk_at(runs, cut->place.chunk);
+	unsigned long npages = pfn_runs_npages(runs) - cut->at;
+	struct pfn_table *table = cut->table;
+	unsigned int i;
+
+	if (!table) {
+		first->npages = npages;
+		set_chunk(tail, first);
+		return;
+	}
+	first->first = 0;
+	table->chunk[0] = first;
+	for (i = 1; i < cut->nchunks; i++) {
+		table->chunk[i] = chunk_at(runs, cut->place.chunk + i);
+		table->chunk[i]->first -= cut->at;
+	}
+	table->nchunks = cut->nchunks;
+	table->npages = npages;
+	set_table(tail, table);
+}
+
+/* Forget what is behind the cut. */
+static void end_runs(const struct pfn_cut *cut, struct pfn_runs *runs)
+{
+	struct pfn_chunk *chunk = chunk_at(runs, cut->place.chunk);
+	struct pfn_table *table = runs_table(runs);
+	u64 *run = &chunk->run[cut->place.slot];
+
+	if (cut->rest)
+		chunk->nruns = cut->place.slot;
+	if (cut->place.offset) {
+		*run = run_pack(run_pfn(*run), cut->place.offset);
+		chunk->nruns++;
+	}
+	if (table)
+		table->nchunks = cut->place.chunk + !!cut->rest;
+	*outer_npages(runs) = cut->at;
 }
 
 /**
@@ -63,52 +130,35 @@ static int cut_chunk(struct pfn_runs *runs, const struct pfn_place *place,
  * @gfp: how to allocate
  *
  * Context: as @gfp says.
- * Return: 0; -ENOMEM, then both hold the same pages as before.
+ * Return: 0; -ENOMEM, nothing changed then.
  */
 int pfn_runs_split(struct pfn_runs *runs, unsigned long at,
 		   struct pfn_runs *tail, gfp_t gfp)
 {
-	struct pfn_place place;
-	unsigned int i;
+	struct pfn_cut cut = { .at = at };
 
-	if (!runs->nchunks) {
-		split_inline(runs, at, tail);
+	if (pfn_runs_is_single(runs)) {
+		split_single(runs, at, tail);
 		return 0;
 	}
-	place = pfn_runs_find(runs, at);
-	if (place.slot || place.offset) {
-		if (cut_chunk(runs, &place, at, gfp))
-			return -ENOMEM;
-		place.chunk++;
-	}
-	if (pfn_chunks_insert(tail, 0, chunk_array(runs) + place.chunk,
-			      runs->nchunks - place.chunk, gfp))
+	if (reserve_cut(&cut, runs, gfp))
 		return -ENOMEM;
 
-	pfn_chunks_forget(runs, place.chunk);
-	tail->npages = runs->npages - at;
-	tail->nruns = 0;
-	for (i = 0; i < tail->nchunks; i++) {
-		chunk_at(tail, i)->first -= at;
-		tail->nruns += chunk_at(tail, i)->nruns;
-	}
-	runs->npages = at;
-	runs->nruns -= tail->nruns;
-	pfn_runs_return_inline(runs);
-	pfn_runs_return_inline(tail);
+	fill_tail(&cut, runs, tail);
+	end_runs(&cut, runs);
+	pfn_runs_settle(runs);
+	pfn_runs_settle(tail);
 	return 0;
 }
 
-/* Copy the runs of @tail, which has one chunk at most, and empty it. */
+/* Append the runs of @tail, which has no table, one by one, and empty it. */
 static int join_by_copy(struct pfn_runs *runs, struct pfn_runs *tail, gfp_t gfp)
 {
-	u64 *run = tail->nchunks ? tail->chunk->run : &tail->inline_run;
-	unsigned long before = runs->npages;
-	unsigned int i;
+	unsigned long before = pfn_runs_npages(runs);
+	struct pfn_runs_iter it;
 
-	for (i = 0; i < tail->nruns; i++) {
-		if (pfn_runs_append(runs, run_pfn(run[i]), run_npages(run[i]),
-				    gfp)) {
+	pfn_runs_for_each(&it, tail, 0, pfn_runs_npages(tail)) {
+		if (pfn_runs_append(runs, it.run.pfn, it.run.npages, gfp)) {
 			pfn_runs_truncate(runs, before);
 			return -ENOMEM;
 		}
@@ -124,29 +174,34 @@ static int join_by_copy(struct pfn_runs *runs, struct pfn_runs *tail, gfp_t gfp)
  * @gfp: how to allocate
  *
  * Context: as @gfp says.
- * Return: 0; -ENOMEM, then both hold the same pages as before.
+ * Return: 0; -ENOMEM, nothing changed then.
  */
 int pfn_runs_join(struct pfn_runs *runs, struct pfn_runs *tail, gfp_t gfp)
 {
+	struct pfn_table *from = runs_table(tail), *table;
 	unsigned int i;
 
-	if (!runs->npages) {
+	if (pfn_runs_is_empty(runs)) {
 		*runs = *tail;
 		pfn_runs_init(tail);
 		return 0;
 	}
-	if (tail->nchunks <= 1)
+	if (!from)
 		return join_by_copy(runs, tail, gfp);
 
-	if (!runs->nchunks && pfn_runs_leave_inline(runs, gfp))
+	if (pfn_runs_is_single(runs) && pfn_runs_leave_single(runs, gfp))
 		return -ENOMEM;
-	if (pfn_chunks_insert(runs, runs->nchunks, tail->chunks, tail->nchunks, gfp))
+	table = pfn_table_reserve(runs, from->nchunks, gfp);
+	if (!table) {
+		pfn_runs_settle(runs);
 		return -ENOMEM;
-	for (i = 0; i < tail->nchunks; i++)
-		tail->chunks[i]->first += runs->npages;
-	runs->npages += tail->npages;
-	runs->nruns += tail->nruns;
-	kvfree(tail->chunks);
+	}
+	for (i = 0; i < from->nchunks; i++) {
+		from->chunk[i]->first += table->npages;
+		table->chunk[table->nchunks++] = from->chunk[i];
+	}
+	table->npages += from->npages;
+	kvfree(from);
 	pfn_runs_init(tail);
 	return 0;
 }

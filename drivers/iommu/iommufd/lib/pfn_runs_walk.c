@@ -7,13 +7,14 @@
 #include <linux/minmax.h>
 #include "pfn_chunk.h"
 
-static void find_in_chunk(struct pfn_chunk *chunk, unsigned long next_first,
+/* Find page at->offset of a chunk that has @npages. */
+static void find_in_chunk(const struct pfn_chunk *chunk, unsigned long npages,
 			  struct pfn_place *at)
 {
 	unsigned long n;
 
 	at->slot = 0;
-	if (next_first - chunk->first == chunk->nruns) {
+	if (npages == chunk->nruns) {
 		/* Only runs of one page. */
 		at->slot = at->offset;
 		at->offset = 0;
@@ -25,6 +26,36 @@ static void find_in_chunk(struct pfn_chunk *chunk, unsigned long next_first,
 	}
 }
 
+static void find_in_table(const struct pfn_table *table, unsigned long index,
+			  struct pfn_place *at)
+{
+	unsigned int low = 0, high = table->nchunks, mid;
+	unsigned long first, end;
+
+	/*
+	 * The last chunk that begins at or before @index is in [low, high).  Where all runs
+	 * are alike it is the first one that is looked at.
+	 */
+	mid = min(index / (table->npages / high + 1), high - 1);
+	if (table->chunk[mid]->first <= index) {
+		low = mid;
+		if (high - low > 1 && table->chunk[low + 1]->first > index)
+			high = low + 1;
+	}
+	while (high - low > 1) {
+		mid = low + (high - low) / 2;
+		if (table->chunk[mid]->first <= index)
+			low = mid;
+		else
+			high = mid;
+	}
+	first = table->chunk[low]->first;
+	end = high < table->nchunks ? table->chunk[high]->first : table->npages;
+	at->chunk = low;
+	at->offset = index - first;
+	find_in_chunk(table->chunk[low], end - first, at);
+}
+
 /**
  * pfn_runs_find - find a page
  * @runs: the runs
@@ -34,35 +65,13 @@ static void find_in_chunk(struct pfn_chunk *chunk, unsigned long next_first,
  */
 struct pfn_place pfn_runs_find(const struct pfn_runs *runs, unsigned long index)
 {
+	const struct pfn_table *table = runs_table(runs);
 	struct pfn_place at = { .offset = index };
-	unsigned int low = 0, high = runs->nchunks, mid;
-	struct pfn_chunk *chunk;
 
-	if (!high)
-		return at;
-	/*
-	 * The last chunk that begins at or before @index is in [low, high).  Where all runs
-	 * are alike it is the first one that is looked at.
-	 */
-	mid = min(index / (runs->npages / high + 1), high - 1);
-	if (high > 1 && chunk_at(runs, mid)->first <= index) {
-		low = mid;
-		if (high - low > 1 && chunk_at(runs, low + 1)->first > index)
-			high = low + 1;
-	}
-	while (high - low > 1) {
-		mid = low + (high - low) / 2;
-		if (chunk_at(runs, mid)->first <= index)
-			low = mid;
-		else
-			high = mid;
-	}
-	chunk = chunk_at(runs, low);
-	at.chunk = low;
-	at.offset = index - chunk->first;
-	find_in_chunk(chunk,
-		      high < runs->nchunks ? chunk_at(runs, high)->first :
-					     runs->npages, &at);
+	if (table)
+		find_in_table(table, index, &at);
+	else if (!pfn_runs_is_single(runs))
+		find_in_chunk(lone_chunk(runs), lone_chunk(runs)->npages, &at);
 	return at;
 }
 
@@ -75,12 +84,12 @@ struct pfn_place pfn_runs_find(const struct pfn_runs *runs, unsigned long index)
  */
 unsigned long pfn_runs_pfn(const struct pfn_runs *runs, unsigned long index)
 {
-	struct pfn_place place = pfn_runs_find(runs, index);
-	u64 run = runs->inline_run;
+	struct pfn_place place;
 
-	if (runs->nchunks)
-		run = chunk_at(runs, place.chunk)->run[place.slot];
-	return run_pfn(run) + place.offset;
+	if (pfn_runs_is_single(runs))
+		return pfn_runs_single_pfn(runs) + index;
+	place = pfn_runs_find(runs, index);
+	return run_pfn(chunk_at(runs, place.chunk)->run[place.slot]) + place.offset;
 }
 
 static void enter_chunk(struct pfn_runs_iter *it)
@@ -130,24 +139,30 @@ static inline void take_run(struct pfn_runs_iter *it, unsigned long skip,
  * @it: the walk
  * @runs: the runs; must not change during the walk
  * @first: index of the first page
- * @npages: number of pages, not zero, that all exist
+ * @npages: number of pages, that all exist
  *
- * Return: true, and the first piece in it->run.
+ * Return: true, and the first piece in it->run; false without a page.
  */
 bool pfn_runs_first(struct pfn_runs_iter *it, const struct pfn_runs *runs,
 		    unsigned long first, unsigned long npages)
 {
-	struct pfn_place place = pfn_runs_find(runs, first);
+	struct pfn_place place;
 
+	if (!npages)
+		return false;
+	if (pfn_runs_is_single(runs)) {
+		it->run.pfn = pfn_runs_single_pfn(runs) + first;
+		it->run.npages = npages;
+		it->slot = NULL;
+		it->end = NULL;
+		it->left = 0;
+		return true;
+	}
+	place = pfn_runs_find(runs, first);
 	it->runs = runs;
 	it->left = npages;
 	it->chunk = place.chunk;
-	if (runs->nchunks) {
-		enter_chunk(it);
-	} else {
-		it->slot = &runs->inline_run;
-		it->end = it->slot + 1;
-	}
+	enter_chunk(it);
 	it->slot += place.slot;
 	take_run(it, place.offset, !place.slot);
 	return true;

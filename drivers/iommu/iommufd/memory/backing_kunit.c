@@ -99,8 +99,8 @@ static void fake_unpin(struct iommufd_backing *backing, struct pfn_runs *runs,
 	struct pfn_runs_iter it;
 	unsigned long i, page;
 
-	if (runs->npages)
-		pfn_runs_for_each(&it, runs, 0, runs->npages) {
+	if (!pfn_runs_is_empty(runs))
+		pfn_runs_for_each(&it, runs, 0, pfn_runs_npages(runs)) {
 			for (i = 0; i < it.run.npages; i++) {
 				page = page_of(it.run.pfn + i);
 				KUNIT_ASSERT_NE(running->test, page, NO_PAGE);

@@ -60,7 +60,7 @@ int iommufd_backing_charge_and_pin(struct iommufd_backing *backing,
 		return rc;
 	rc = backing->ops->pin(backing, first, npages, runs, log);
 	if (!rc) {
-		iommufd_test_warn(runs->npages != npages);
+		iommufd_test_warn(pfn_runs_npages(runs) != npages);
 		return 0;
 	}
 	/* No device has seen the pages. */
@@ -90,7 +90,7 @@ void iommufd_backing_unpin_and_uncharge(struct iommufd_backing *backing,
 					struct pfn_runs *runs,
 					const struct iommufd_payer *heir)
 {
-	unsigned long npages = runs->npages;
+	unsigned long npages = pfn_runs_npages(runs);
 
 	iommufd_backing_unpin_runs(backing, runs, iommufd_backing_writable(backing));
 	uncharge(backing, npages, heir);

@@ -87,7 +87,8 @@ static void try_leave_parts(struct iommufd_backing *backing)
 	struct iommufd_segment *segment = segments_find(&parts->segments, 0);
 
 	if (!page_words_empty(&parts->singles) ||
-	    (segment && segment->runs.npages != iommufd_backing_npages(backing)))
+	    (segment &&
+	     pfn_runs_npages(&segment->runs) != iommufd_backing_npages(backing)))
 		return;
 	page_words_destroy(&parts->singles);
 	kfree(parts);
@@ -115,7 +116,7 @@ static void unpin_around_singles(struct iommufd_backing *backing,
 				 unsigned long first, struct pfn_runs *runs,
 				 const struct iommufd_payer *heir)
 {
-	unsigned long end = first + runs->npages;
+	unsigned long end = first + pfn_runs_npages(runs);
 	unsigned long page = first, at = first;
 	unsigned long word;
 

@@ -217,7 +217,7 @@ unsigned long iommufd_backing_npinned(struct iommufd_backing *backing)
 		return backing->whole_uses ? all : 0;
 	for (segment = segments_find(&backing->parts->segments, 0); segment;
 	     segment = segments_next(segment))
-		npages += segment->runs.npages;
+		npages += pfn_runs_npages(&segment->runs);
 	singles_for_each(page, word, &backing->parts->singles, all)
 		if (!segments_cover(&backing->parts->segments, page, 1))
 			npages++;

@@ -135,12 +135,11 @@ static void pin_piece(struct pin_job *job, unsigned long i, struct pin_array *ar
 {
 	struct pfn_runs *runs = &job->pieces[i].runs;
 	unsigned long first = piece_first(job, i);
-	unsigned long npages = piece_npages(job, i);
+	unsigned long npages = piece_npages(job, i), done;
 	long got;
 
-	while (runs->npages < npages && !must_stop(job, i)) {
-		got = job->how->step(job->how, first + runs->npages,
-				     npages - runs->npages, array, runs);
+	while ((done = pfn_runs_npages(runs)) < npages && !must_stop(job, i)) {
+		got = job->how->step(job->how, first + done, npages - done, array, runs);
 		if (got < 0)
 			stop_above(job, i);
 		if (got <= 0)
@@ -213,7 +212,7 @@ static int append_piece(struct pin_job *job, unsigned long i,
 			struct pfn_runs *runs, struct iommufd_log *log)
 {
 	struct pfn_runs *piece = &job->pieces[i].runs;
-	unsigned long done = piece->npages;
+	unsigned long done = pfn_runs_npages(piece);
 	unsigned long npages = piece_npages(job, i);
 
 	if (done && pfn_runs_join(runs, piece, GFP_KERNEL_ACCOUNT))

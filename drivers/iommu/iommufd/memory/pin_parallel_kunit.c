@@ -113,7 +113,7 @@ static long fake_step(const struct pin_parallel *how, unsigned long first,
 {
 	struct together *to = together_of(how);
 
-	if (!runs->npages)
+	if (pfn_runs_is_empty(runs))
 		atomic_inc(&to->begun);
 	if (current == to->caller && to->wait && !has_bad(to, first, npages))
 		wait_var_event(to->wait, atomic_read(to->wait));
@@ -152,10 +152,9 @@ static void fake_discard(const struct pin_parallel *how, struct pfn_runs *runs)
 	struct pfn_runs_iter it;
 	unsigned long i;
 
-	if (runs->npages)
-		pfn_runs_for_each(&it, runs, 0, runs->npages)
-			for (i = 0; i < it.run.npages; i++)
-				count_pin(to, page_of(it.run.pfn + i), -1);
+	pfn_runs_for_each(&it, runs, 0, pfn_runs_npages(runs))
+		for (i = 0; i < it.run.npages; i++)
+			count_pin(to, page_of(it.run.pfn + i), -1);
 	pfn_runs_clear(runs);
 }
 
@@ -165,8 +164,8 @@ static void check_pinned(struct together *to, unsigned long end)
 	unsigned long page = FIRST, i;
 	struct pfn_runs_iter it;
 
-	KUNIT_ASSERT_EQ(to->test, end - FIRST, to->runs.npages);
-	pfn_runs_for_each(&it, &to->runs, 0, to->runs.npages)
+	KUNIT_ASSERT_EQ(to->test, end - FIRST, pfn_runs_npages(&to->runs));
+	pfn_runs_for_each(&it, &to->runs, 0, pfn_runs_npages(&to->runs))
 		for (i = 0; i < it.run.npages; i++)
 			KUNIT_ASSERT_EQ(to->test, pfn_of(page++), it.run.pfn + i);
 	for (page = FIRST; page < FIRST + NPAGES; page++)

@@ -148,7 +148,7 @@ static noinline void unpin_many_runs(struct pfn_runs *runs, bool dirty)
 	unsigned int since_resched = 0;
 	struct pfn_runs_iter it;
 
-	pfn_runs_for_each(&it, runs, 0, runs->npages) {
+	pfn_runs_for_each(&it, runs, 0, pfn_runs_npages(runs)) {
 		iommufd_unpin_pfns(it.run.pfn, it.run.npages, dirty);
 		since_resched += 1 + unpin_singles(&it, dirty);
 		if (since_resched >= 256) {
@@ -168,18 +168,17 @@ static noinline void unpin_many_runs(struct pfn_runs *runs, bool dirty)
  */
 void iommufd_unpin_runs(struct pfn_runs *runs, bool dirty)
 {
-	unsigned long npages = runs->npages;
+	unsigned long pfn, npages;
 
-	if (!npages)
-		return;
 	if (!pfn_runs_is_single(runs)) {
 		unpin_many_runs(runs, dirty);
 		return;
 	}
-	runs->npages = 0;
-	runs->nruns = 0;
+	pfn = pfn_runs_single_pfn(runs);
+	npages = pfn_runs_npages(runs);
+	pfn_runs_init(runs);
 	if (npages == 1)
-		iommufd_unpin_page(pfn_to_page(pfn_runs_single_pfn(runs)), dirty);
+		iommufd_unpin_page(pfn_to_page(pfn), dirty);
 	else
-		iommufd_unpin_pfns(pfn_runs_single_pfn(runs), npages, dirty);
+		iommufd_unpin_pfns(pfn, npages, dirty);
 }

@@ -25,7 +25,7 @@
  * @uses: uses that hold the segment
  * @begins: uses whose first page is @first
  * @ends: uses whose last page is the last one here
- * @runs: the page frames; runs.npages is the length
+ * @runs: the page frames; pfn_runs_npages() is the length
  */
 struct iommufd_segment {
 	struct rb_node rb;
@@ -39,7 +39,7 @@ struct iommufd_segment {
 /* Index of the first page behind the segment. */
 static inline unsigned long segment_end(const struct iommufd_segment *segment)
 {
-	return segment->first + segment->runs.npages;
+	return segment->first + pfn_runs_npages(&segment->runs);
 }
 
 struct iommufd_segment *segments_find(const struct rb_root *segments,

@@ -156,7 +156,7 @@ static int map_whole(struct map_progress *map, struct iommufd_area *area)
 	bool aligned = PAGE_ALIGNED(area->node.span.first | skip | left);
 	int rc;
 
-	if (WARN_ON_ONCE(!runs->npages))
+	if (WARN_ON_ONCE(pfn_runs_is_empty(runs)))
 		return -EINVAL;
 	if (pfn_runs_is_single(runs))
 		return map_piece(map, PFN_PHYS(pfn_runs_single_pfn(runs)) + area->offset,
@@ -245,10 +245,9 @@ static int map_backing(const struct domain_mapping *to, struct iommufd_area *are
 		       unsigned long *done)
 {
 	struct iommufd_backing *backing = area->backing;
-	const struct pfn_runs *runs = &backing->whole_runs;
 
 	guard(bit_mutex)(&backing->lock);
-	if (!iommufd_backing_in_parts(backing) && runs->npages == 1 && pfn_runs_is_single(runs) &&
+	if (!iommufd_backing_in_parts(backing) && pfn_runs_is_page(&backing->whole_runs) &&
 	    area_length(area) == PAGE_SIZE && PAGE_ALIGNED(area->node.span.first))
 		return map_page(to, area, done);
 	return map_runs(to, area, done);

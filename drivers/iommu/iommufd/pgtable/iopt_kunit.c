@@ -117,9 +117,9 @@ static void fake_unpin(struct iommufd_backing *backing, struct pfn_runs *runs,
 	struct fake_backing *fake = fake_backing_of(backing);
 	struct pfn_runs_iter it;
 
-	if (!runs->npages)
+	if (pfn_runs_is_empty(runs))
 		return;
-	pfn_runs_for_each(&it, runs, 0, runs->npages)
+	pfn_runs_for_each(&it, runs, 0, pfn_runs_npages(runs))
 		for (unsigned long i = 0; i < it.run.npages; i++)
 			fake_unpin_one(fake, it.run.pfn + i);
 	pfn_runs_clear(runs);

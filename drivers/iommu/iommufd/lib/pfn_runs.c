@@ -390,8 +390,24 @@ static unsigned long stretch(struct page **pages, unsigned long npages)
 }
 
 /*
+ * Pack pages up to the first one that the next follows, at most @most; there is one more.
+ * Runs once for each page that user space pins: keep it short.  noinline, or gcc carries
+ * more through the loop than it needs.
+ */
+static noinline unsigned long pack_singles(u64 *slot, struct page **pages, unsigned long most)
+{
+	unsigned long n = 0;
+
+	while (n < most && !page_follows(pages + n, 1)) {
+		slot[n] = run_pack(page_to_pfn(pages[n]), 1);
+		n++;
+	}
+	return n;
+}
+
+/*
  * Append to the last chunk until it is full; at most LENGTH_MAX pages.  Returns the
- * pages added.  Runs once for each page that user space pins: keep it short.
+ * pages added.
  */
 static unsigned long fill_chunk(struct pfn_runs *runs, struct page **pages,
 				unsigned long npages)
@@ -403,10 +419,11 @@ static unsigned long fill_chunk(struct pfn_runs *runs, struct page **pages,
 	unsigned long n;
 
 	while (slot != end && at < last) {
-		if (!page_follows(at, 1)) {
-			*slot++ = run_pack(page_to_pfn(*at++), 1);
-			continue;
-		}
+		n = pack_singles(slot, at, min(end - slot, last - at));
+		slot += n;
+		at += n;
+		if (slot == end || at == last)
+			break;
 		n = stretch(at, last + 1 - at);
 		*slot++ = run_pack(page_to_pfn(*at), n);
 		at += n;

@@ -55,11 +55,14 @@ void pfn_runs_check_shape(struct kunit *test, const struct pfn_runs *runs)
 {
 	const struct pfn_table *table = runs_table(runs);
 
+	if (!pfn_runs_is_single(runs))
+		KUNIT_ASSERT_FALSE(test, pfn_runs_is_page(runs));
 	if (pfn_runs_is_empty(runs)) {
 		KUNIT_ASSERT_EQ(test, pfn_runs_npages(runs), 0);
 	} else if (pfn_runs_is_single(runs)) {
 		KUNIT_ASSERT_EQ(test, pfn_runs_npages(runs), run_npages(single_run(runs)));
 		KUNIT_ASSERT_EQ(test, pfn_runs_single_pfn(runs), run_pfn(single_run(runs)));
+		KUNIT_ASSERT_EQ(test, pfn_runs_is_page(runs), pfn_runs_npages(runs) == 1);
 	} else if (table) {
 		KUNIT_ASSERT_EQ(test, pfn_runs_npages(runs), table->npages);
 		check_table(test, table);
@@ -353,10 +356,22 @@ static void longest_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, pfn_runs_is_single(&tail));
 	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&tail), RUN_MAX - 1);
 	KUNIT_EXPECT_EQ(test, pfn_runs_single_pfn(&tail), 8);
+	pfn_runs_truncate(&tail, RUN_MAX / 2 + 1);
+	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&tail), RUN_MAX / 2 + 1);
+	KUNIT_EXPECT_FALSE(test, pfn_runs_is_page(&tail));
 	pfn_runs_truncate(&tail, 1);
 	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&tail), 1);
+	KUNIT_EXPECT_TRUE(test, pfn_runs_is_page(&tail));
 	pfn_runs_truncate(&tail, 0);
 	KUNIT_EXPECT_TRUE(test, pfn_runs_is_empty(&tail));
+	pfn_runs_clear(&runs);
+
+	KUNIT_ASSERT_EQ(test, 0, pfn_runs_append(&runs, 7, RUN_MAX + 1, GFP_KERNEL));
+	pfn_runs_check_shape(test, &runs);
+	KUNIT_EXPECT_EQ(test, pfn_runs_count(&runs), 2);
+	KUNIT_EXPECT_EQ(test, pfn_runs_npages(&runs), RUN_MAX + 1);
+	KUNIT_EXPECT_EQ(test, pfn_runs_pfn(&runs, 0), 7);
+	KUNIT_EXPECT_EQ(test, pfn_runs_pfn(&runs, RUN_MAX), 7 + RUN_MAX);
 	pfn_runs_clear(&runs);
 }
 

@@ -201,13 +201,17 @@ bool pfn_runs_next(struct pfn_runs_iter *it)
 unsigned int pfn_runs_next_singles(struct pfn_runs_iter *it, unsigned long *pfns,
 				   unsigned int room)
 {
-	unsigned int most = min_t(unsigned long, room, it->left);
-	const u64 *slot = it->slot, *last = it->end - 1;
-	unsigned int n = 0;
+	const u64 *slot = it->slot;
+	unsigned long most, n = 0;
 
-	while (n < most && slot < last && run_npages(*slot) == 1)
-		pfns[n++] = run_pfn(*slot++);
-	it->slot = slot;
+	if (slot == it->end)
+		return 0;
+	most = min3(room, it->left, (unsigned long)(it->end - 1 - slot));
+	while (n < most && run_npages(slot[n]) == 1) {
+		pfns[n] = run_pfn(slot[n]);
+		n++;
+	}
+	it->slot = slot + n;
 	it->left -= n;
 	return n;
 }

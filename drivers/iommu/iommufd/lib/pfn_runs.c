@@ -330,6 +330,25 @@ static unsigned long extend(struct pfn_runs *runs, unsigned long pfn,
 	return n;
 }
 
+/* Out of line, so that the usual case of pfn_runs_append() needs no stack. */
+static noinline int append_more(struct pfn_runs *runs, unsigned long pfn,
+				unsigned long npages, gfp_t gfp)
+{
+	unsigned long before = pfn_runs_npages(runs);
+	unsigned long n = extend(runs, pfn, npages);
+
+	while (n != npages) {
+		unsigned long len = min(npages - n, LENGTH_MAX);
+
+		if (push(runs, pfn + n, len, gfp)) {
+			pfn_runs_truncate(runs, before);
+			return -ENOMEM;
+		}
+		n += len;
+	}
+	return 0;
+}
+
 /**
  * pfn_runs_append - add contiguous page frames at the end
  * @runs: the runs
@@ -344,8 +363,6 @@ static unsigned long extend(struct pfn_runs *runs, unsigned long pfn,
 int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
 		    unsigned long npages, gfp_t gfp)
 {
-	unsigned long before, n;
-
 	if (pfn >= PFN_LIMIT || npages > PFN_LIMIT - pfn)
 		return -EOVERFLOW;
 	/* All that is ever done to most objects. */
@@ -353,18 +370,7 @@ int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
 		set_single(runs, run_pack(pfn, npages));
 		return 0;
 	}
-	before = pfn_runs_npages(runs);
-	n = extend(runs, pfn, npages);
-	while (n != npages) {
-		unsigned long len = min(npages - n, LENGTH_MAX);
-
-		if (push(runs, pfn + n, len, gfp)) {
-			pfn_runs_truncate(runs, before);
-			return -ENOMEM;
-		}
-		n += len;
-	}
-	return 0;
+	return append_more(runs, pfn, npages, gfp);
 }
 
 /* Whether pages[n] is the page frame @n behind pages[0]. */

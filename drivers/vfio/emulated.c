@@ -5,7 +5,8 @@
  * A mediated device has no place behind an IOMMU.  It is bound as an access:
  * an in-kernel user of an IOAS, through which its driver pins pages and reads
  * and writes memory by IOVA.  What a driver pinned it must unpin when its
- * dma_unmap callback names the range, and before its device closes.
+ * dma_unmap callback names the range, and before its device closes.  The
+ * ranges are mappings of the user, also when the device is detached.
  *
  * The device-set lock protects a device's iommufd_access.  The functions that
  * drivers call while their device is open take no lock here: the access is made
@@ -88,7 +89,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  * @vdev: a bound device
  * @ioas: the ID of an IOAS; stays as it is
  *
- * On a move dma_unmap is called for everything in the former IOAS.
+ * On a move dma_unmap is called for each mapping in the former IOAS with pins.
  *
  * Context: The device-set lock is held; &vfio_device_ops.attach_ioas.
  * Return: 0; -EINVAL when the device is not bound; -ENOENT when the ID is not

@@ -44,6 +44,7 @@
  * @npinned: how many pages
  * @lost: what dma_unmap was told
  * @lost_length: and how much of it
+ * @nlosses: how often it was called
  */
 struct emulated_test {
 	struct vfio_device *vdev;
@@ -58,6 +59,7 @@ struct emulated_test {
 	int npinned;
 	u64 lost;
 	u64 lost_length;
+	int nlosses;
 };
 
 /* What the driver's structure is here: the core's, with a way back to the case. */
@@ -73,6 +75,7 @@ static void lose_range(struct vfio_device *vdev, u64 iova, u64 length)
 
 	et->lost = iova;
 	et->lost_length = length;
+	et->nlosses++;
 	if (et->npinned)
 		vfio_unpin_pages(vdev, et->pinned, et->npinned);
 	et->npinned = 0;
@@ -234,13 +237,82 @@ static void by_a_thread(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "threads", rw.text);
 }
 
+static int attach(struct emulated_test *et, u32 ioas)
+{
+	guard(mutex)(&et->vdev->dev_set->lock);
+	return vfio_iommufd_emulated_attach_ioas(et->vdev, &ioas);
+}
+
+static void detach(struct emulated_test *et)
+{
+	guard(mutex)(&et->vdev->dev_set->lock);
+	vfio_iommufd_emulated_detach_ioas(et->vdev);
+}
+
+static int alloc_ioas(struct emulated_test *et, u32 *ioas)
+{
+	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
+	int rc = call(et, IOMMU_IOAS_ALLOC, &cmd, sizeof(cmd));
+
+	*ioas = cmd.out_ioas_id;
+	return rc;
+}
+
+/* A driver may look at each page of what it is told, which had better be few. */
+static void told_of_mappings(struct kunit *test)
+{
+	struct emulated_test *et = test->priv;
+	u32 other;
+
+	KUNIT_ASSERT_EQ(test, 0, alloc_ioas(et, &other));
+	KUNIT_EXPECT_EQ(test, 0, attach(et, other));
+	KUNIT_EXPECT_EQ(test, 0, attach(et, et->ioas));
+	KUNIT_EXPECT_EQ(test, 0, et->nlosses);
+
+	et->pinned = READONLY + PAGE_SIZE;
+	et->npinned = 2;
+	KUNIT_ASSERT_EQ(test, 2, pin(et, et->pinned, 2, IOMMU_READ));
+	KUNIT_EXPECT_EQ(test, 0, attach(et, other));
+	KUNIT_EXPECT_EQ(test, 1, et->nlosses);
+	KUNIT_EXPECT_EQ(test, READONLY, et->lost);
+	KUNIT_EXPECT_EQ(test, BYTES, et->lost_length);
+	KUNIT_EXPECT_EQ(test, 0, et->npinned);
+
+	KUNIT_ASSERT_EQ(test, 0, attach(et, et->ioas));
+	et->pinned = WRITABLE;
+	et->npinned = 1;
+	KUNIT_ASSERT_EQ(test, 1, pin(et, et->pinned, 1, IOMMU_READ));
+	detach(et);
+	KUNIT_EXPECT_EQ(test, 2, et->nlosses);
+	KUNIT_EXPECT_EQ(test, WRITABLE, et->lost);
+	KUNIT_EXPECT_EQ(test, BYTES, et->lost_length);
+	/* Nothing stayed pinned, or it would be told again. */
+	KUNIT_EXPECT_EQ(test, 0, unmap(et, 0, U64_MAX));
+	KUNIT_EXPECT_EQ(test, 2, et->nlosses);
+}
+
+/* Every mapping with pins, and each once, also when the driver keeps them. */
+static void told_of_each(struct kunit *test)
+{
+	struct emulated_test *et = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 1, pin(et, WRITABLE, 1, IOMMU_READ));
+	KUNIT_ASSERT_EQ(test, 1, pin(et, READONLY, 1, IOMMU_READ));
+	et->pinned = WRITABLE;
+	et->npinned = 1;
+	detach(et);
+	KUNIT_EXPECT_EQ(test, 2, et->nlosses);
+	KUNIT_EXPECT_EQ(test, READONLY, et->lost);
+	KUNIT_ASSERT_EQ(test, 0, attach(et, et->ioas));
+	vfio_unpin_pages(et->vdev, READONLY, 1);
+}
+
 static void detached(struct kunit *test)
 {
 	struct emulated_test *et = test->priv;
 	char byte;
 
-	scoped_guard(mutex, &et->vdev->dev_set->lock)
-		vfio_iommufd_emulated_detach_ioas(et->vdev);
+	detach(et);
 	KUNIT_EXPECT_EQ(test, -ENOENT, pin(et, WRITABLE, 1, IOMMU_READ));
 	KUNIT_EXPECT_EQ(test, -ENOENT, vfio_dma_rw(et->vdev, WRITABLE, &byte, 1, false));
 	scoped_guard(mutex, &et->vdev->dev_set->lock) {
@@ -249,9 +321,7 @@ static void detached(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, -EINVAL, pin(et, WRITABLE, 1, IOMMU_READ));
 	KUNIT_EXPECT_EQ(test, -EINVAL, vfio_dma_rw(et->vdev, WRITABLE, &byte, 1, false));
-	scoped_guard(mutex, &et->vdev->dev_set->lock)
-		KUNIT_EXPECT_EQ(test, -EINVAL,
-				vfio_iommufd_emulated_attach_ioas(et->vdev, &et->ioas));
+	KUNIT_EXPECT_EQ(test, -EINVAL, attach(et, et->ioas));
 }
 
 /* No file system is mounted yet when the tests of a kernel without modules run. */
@@ -272,14 +342,12 @@ static void open_iommufd(struct kunit *test)
 static void fill_ioas(struct kunit *test)
 {
 	struct emulated_test *et = test->priv;
-	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
 
 	et->user = kunit_vm_mmap(test, NULL, 0, BYTES + PAGE_SIZE, PROT_READ | PROT_WRITE,
 				 MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	KUNIT_ASSERT_NE(test, 0, et->user);
 	KUNIT_ASSERT_LT(test, et->user, (unsigned long)TASK_SIZE);
-	KUNIT_ASSERT_EQ(test, 0, call(et, IOMMU_IOAS_ALLOC, &cmd, sizeof(cmd)));
-	et->ioas = cmd.out_ioas_id;
+	KUNIT_ASSERT_EQ(test, 0, alloc_ioas(et, &et->ioas));
 	KUNIT_ASSERT_EQ(test, 0, map(et, WRITABLE, IOMMU_IOAS_MAP_WRITEABLE));
 	KUNIT_ASSERT_EQ(test, 0, map(et, READONLY, 0));
 }
@@ -341,6 +409,8 @@ static struct kunit_case emulated_cases[] = {
 	KUNIT_CASE(lost_pages),
 	KUNIT_CASE(read_and_written),
 	KUNIT_CASE(by_a_thread),
+	KUNIT_CASE(told_of_mappings),
+	KUNIT_CASE(told_of_each),
 	KUNIT_CASE(detached),
 	{}
 };

@@ -167,9 +167,12 @@ u32 iommufd_device_to_id(struct iommufd_device *idev);
 /**
  * struct iommufd_access_ops - What the owner of an access tells about itself
  * @needs_pin_pages: It will pin pages, so mappings must be page aligned
- * @unmap: Called when @length bytes from @iova on are about to disappear. Must
- *         have unpinned every page in there when it returns, and may only use
- *         the access to that end
+ * @unmap: Called when @length bytes from @iova on are about to disappear, which
+ *         is a whole mapping. Must have unpinned every page in there when it
+ *         returns, and may only use the access to that end. When the access
+ *         leaves an IOAS, by detach, replace or destroy, it is called for each
+ *         mapping that has pins, be they its own or another access's; never for
+ *         the whole address space
  */
 struct iommufd_access_ops {
 	u8 needs_pin_pages : 1;
@@ -230,7 +233,7 @@ int iommufd_access_attach(struct iommufd_access *access, u32 ioas_id);
  * @access: An attached access
  * @ioas_id: The new IOAS
  *
- * The driver's unmap callback is called for all of the old one.
+ * The driver's unmap callback is called for the mappings with pins in the old one.
  *
  * Context: Process context, may sleep.
  * Return: 0, also if nothing changed; -ENOENT if the access is not attached or
@@ -241,7 +244,7 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id);
  * iommufd_access_detach() - Disconnect an access from its IOAS
  * @access: An attached access
  *
- * The driver's unmap callback is called for everything.
+ * The driver's unmap callback is called for the mappings with pins.
  *
  * Context: Process context, may sleep. Not from the driver's unmap callback.
  */

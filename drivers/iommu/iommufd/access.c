@@ -11,6 +11,10 @@
  * IOAS is forgotten.  A replace joins the new IOAS before the first step, because only
  * that can fail.
  *
+ * Drivers were written for ranges that user space had mapped, and some look at every page
+ * of what they are asked for.  So they are told the mappings with pins, one by one, and
+ * never of the whole space.
+ *
  * The driver is also asked when user space unmaps something.  That comes from the page
  * table, through the ops below, with a short reference on the access and nothing else
  * held; so iommufd_access_destroy() waits for it, and the driver must not call that from
@@ -196,15 +200,17 @@ static void forget(struct iommufd_access_link *link)
  */
 static void leave(struct iommufd_access *access, struct iommufd_access_link *next)
 {
+	struct iommufd_access_link *link = access->current_link;
+
 	lockdep_assert_held_write(&access->lock);
-	access->leaving = access->current_link;
+	access->leaving = link;
 	close_table(access);
-	if (access->ops->unmap) {
-		up_write(&access->lock);
-		access->ops->unmap(access->data, 0, ULONG_MAX);
-		down_write(&access->lock);
-	}
-	forget(access->leaving);
+
+	up_write(&access->lock);
+	iopt_ask_access(&link->ioas->iopt, &link->entry);
+	down_write(&access->lock);
+
+	forget(link);
 	access->leaving = NULL;
 	open_table(access, next);
 }

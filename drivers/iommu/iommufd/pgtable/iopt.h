@@ -245,6 +245,8 @@ struct iopt_access {
 /* -EADDRINUSE: an area is misaligned for it; -ENOMEM. */
 int iopt_add_access(struct iommufd_iopt *iopt, struct iopt_access *access);
 void iopt_remove_access(struct iommufd_iopt *iopt, struct iopt_access *access);
+/* Call its unmap operation for each area with pins.  It must not make new ones. */
+void iopt_ask_access(struct iommufd_iopt *iopt, struct iopt_access *access);
 
 /*
  * Pin [@iova, @iova + @length) and return its pages; unpin the very same range later, from

@@ -6,8 +6,9 @@
  * or read and write memory through it.
  *
  * A pin is counted in every area it touches, so an UNMAP sees it and asks the
- * access to let go; pages stay pinned however domains come and go meanwhile.  Pins for
- * hardware are counted apart, since nobody can be asked: they lock the area.
+ * access to let go; pages stay pinned however domains come and go meanwhile.  An access
+ * that leaves is asked in the same way, area by area.  Pins for hardware are counted
+ * apart, since nobody can be asked: they lock the area.
  *
  * Locks: the space lock, for reading while pinning and copying, which callers that do so
  * hold; for writing when an access comes or goes.
@@ -63,6 +64,47 @@ void iopt_remove_access(struct iommufd_iopt *iopt, struct iopt_access *access)
 	guard(rwsem_write)(&iopt->space_lock);
 	WARN_ON(xa_erase(&iopt->accesses, access->id) != access);
 	iopt_update_alignment(iopt);
+}
+
+/* The lowest area of @span that accesses have pins in. */
+static bool find_pinned(struct iommufd_iopt *iopt, const struct iova_span *span,
+			struct iova_span *pinned)
+{
+	struct iommufd_area *area;
+
+	guard(rwsem_read)(&iopt->space_lock);
+	iopt_for_each_area_in(area, iopt, span) {
+		if (area_state(area) != AREA_LIVE || !atomic_read(&area->accesses))
+			continue;
+		*pinned = area->node.span;
+		return true;
+	}
+	return false;
+}
+
+/**
+ * iopt_ask_access - ask an in-kernel user to let go of all that it has pinned
+ * @iopt: table
+ * @access: in the table; it makes no new pins, and the caller keeps it
+ *
+ * Whose pins an area has is not known, so it may be asked for an area in which all pins
+ * are others'; but for nothing that nobody has pinned.  Nor is it known whether it has let
+ * go, so it is asked only once for each.
+ *
+ * Context: may sleep; calls the unmap operation without a lock held.
+ */
+void iopt_ask_access(struct iommufd_iopt *iopt, struct iopt_access *access)
+{
+	struct iova_span rest = IOVA_SPAN_ALL, pinned;
+
+	if (!access->ops->unmap)
+		return;
+	while (find_pinned(iopt, &rest, &pinned)) {
+		access->ops->unmap(access, pinned.first, iova_span_len(&pinned));
+		if (pinned.last == rest.last)
+			return;
+		rest.first = pinned.last + 1;
+	}
 }
 
 /**

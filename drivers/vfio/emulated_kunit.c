@@ -45,6 +45,7 @@
  * @lost: what dma_unmap was told
  * @lost_length: and how much of it
  * @nlosses: how often it was called
+ * @detaches: another thread detaches the device while dma_unmap runs
  */
 struct emulated_test {
 	struct vfio_device *vdev;
@@ -60,6 +61,7 @@ struct emulated_test {
 	u64 lost;
 	u64 lost_length;
 	int nlosses;
+	bool detaches;
 };
 
 /* What the driver's structure is here: the core's, with a way back to the case. */
@@ -67,6 +69,26 @@ struct emulated_device {
 	struct vfio_device vdev;
 	struct emulated_test *et;
 };
+
+struct thread_detach {
+	struct work_struct work;
+	struct iommufd_access *access;
+};
+
+static void detach_in_thread(struct work_struct *work)
+{
+	iommufd_access_detach(container_of(work, struct thread_detach, work)->access);
+}
+
+static void detach_by_a_thread(struct emulated_test *et)
+{
+	struct thread_detach detach = { .access = et->vdev->iommufd_access };
+
+	INIT_WORK_ONSTACK(&detach.work, detach_in_thread);
+	schedule_work(&detach.work);
+	flush_work(&detach.work);
+	destroy_work_on_stack(&detach.work);
+}
 
 static void lose_range(struct vfio_device *vdev, u64 iova, u64 length)
 {
@@ -76,6 +98,8 @@ static void lose_range(struct vfio_device *vdev, u64 iova, u64 length)
 	et->lost = iova;
 	et->lost_length = length;
 	et->nlosses++;
+	if (et->detaches)
+		detach_by_a_thread(et);
 	if (et->npinned)
 		vfio_unpin_pages(vdev, et->pinned, et->npinned);
 	et->npinned = 0;
@@ -307,6 +331,24 @@ static void told_of_each(struct kunit *test)
 	vfio_unpin_pages(et->vdev, READONLY, 1);
 }
 
+/* VFIO's lock keeps detach and replace apart; the access does not need it. */
+static void detached_in_replace(struct kunit *test)
+{
+	struct emulated_test *et = test->priv;
+	u32 other;
+
+	KUNIT_ASSERT_EQ(test, 0, alloc_ioas(et, &other));
+	et->pinned = WRITABLE;
+	et->npinned = 1;
+	KUNIT_ASSERT_EQ(test, 1, pin(et, et->pinned, 1, IOMMU_READ));
+	et->detaches = true;
+	KUNIT_EXPECT_EQ(test, 0, iommufd_access_replace(et->vdev->iommufd_access, other));
+	KUNIT_EXPECT_EQ(test, 1, et->nlosses);
+	KUNIT_EXPECT_EQ(test, -ENOENT,
+			iommufd_access_replace(et->vdev->iommufd_access, et->ioas));
+	KUNIT_EXPECT_EQ(test, 0, iommufd_access_attach(et->vdev->iommufd_access, other));
+}
+
 static void detached(struct kunit *test)
 {
 	struct emulated_test *et = test->priv;
@@ -411,6 +453,7 @@ static struct kunit_case emulated_cases[] = {
 	KUNIT_CASE(by_a_thread),
 	KUNIT_CASE(told_of_mappings),
 	KUNIT_CASE(told_of_each),
+	KUNIT_CASE(detached_in_replace),
 	KUNIT_CASE(detached),
 	{}
 };

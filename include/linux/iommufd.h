@@ -244,7 +244,8 @@ int iommufd_access_replace(struct iommufd_access *access, u32 ioas_id);
  * iommufd_access_detach() - Disconnect an access from its IOAS
  * @access: An attached access
  *
- * The driver's unmap callback is called for the mappings with pins.
+ * The driver's unmap callback is called for the mappings with pins. If another
+ * thread is replacing the IOAS, it is attached to nothing when that has ended.
  *
  * Context: Process context, may sleep. Not from the driver's unmap callback.
  */

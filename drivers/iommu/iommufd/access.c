@@ -9,7 +9,7 @@
  * driver is asked, without a lock held, to give back all it has; it does so by
  * iommufd_access_unpin_pages(), which goes to the IOAS that is being left.  Then the
  * IOAS is forgotten.  A replace joins the new IOAS before the first step, because only
- * that can fail.
+ * that can fail.  A detach that comes during the first step makes it forget the new one.
  *
  * Drivers were written for ranges that user space had mapped, and some look at every page
  * of what they are asked for.  So they are told the mappings with pins, one by one, and
@@ -204,6 +204,7 @@ static void leave(struct iommufd_access *access, struct iommufd_access_link *nex
 
 	lockdep_assert_held_write(&access->lock);
 	access->leaving = link;
+	access->next = next;
 	close_table(access);
 
 	up_write(&access->lock);
@@ -212,7 +213,20 @@ static void leave(struct iommufd_access *access, struct iommufd_access_link *nex
 
 	forget(link);
 	access->leaving = NULL;
-	open_table(access, next);
+	open_table(access, access->next);
+	access->next = NULL;
+}
+
+static void detach_locked(struct iommufd_access *access)
+{
+	lockdep_assert_held_write(&access->lock);
+	if (access->current_link) {
+		leave(access, NULL);
+	} else if (access->next) {
+		/* A replace is asking the driver: it shall end attached to nothing. */
+		forget(access->next);
+		access->next = NULL;
+	}
 }
 
 static int attach_locked(struct iommufd_access *access, struct iommufd_ioas *ioas)
@@ -309,6 +323,9 @@ EXPORT_SYMBOL_NS_GPL(iommufd_access_replace, "IOMMUFD");
  * iommufd_access_detach - disconnect an access from its IOAS
  * @access: access; nothing happens if it is attached to nothing
  *
+ * If another thread is detaching or replacing it, the access is attached to nothing when
+ * that is done, which may be after this returns.
+ *
  * Context: process context, may sleep; calls the driver's unmap callback.  Not from it.
  */
 void iommufd_access_detach(struct iommufd_access *access)
@@ -317,8 +334,7 @@ void iommufd_access_detach(struct iommufd_access *access)
 	if (!iommufd_object_tryget(&access->obj))
 		return;
 	scoped_guard(rwsem_write, &access->lock)
-		if (access->current_link && !access->leaving)
-			leave(access, NULL);
+		detach_locked(access);
 	iommufd_object_put(&access->ictx->objects, &access->obj);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_detach, "IOMMUFD");

@@ -33,11 +33,12 @@ struct iommufd_access_link {
  * @ictx: context, holds its file
  * @ops: the driver's callbacks
  * @data: for them
- * @lock: protects @current_link and @leaving
+ * @lock: protects @current_link, @leaving and @next
  * @current_link: where new pins go; NULL when not attached
  * @iopt: the table of @current_link, or NULL.  Set with @lock held for writing, and taken
  *	  away with the table's space lock held for writing, too: either keeps it
  * @leaving: pins are still given back there, set while the driver is asked for them
+ * @next: joined already, becomes current when @leaving is done with; or NULL
  * @links: storage of the two
  */
 struct iommufd_access {
@@ -49,6 +50,7 @@ struct iommufd_access {
 	struct iommufd_access_link *current_link;
 	struct iommufd_iopt __rcu *iopt;
 	struct iommufd_access_link *leaving;
+	struct iommufd_access_link *next;
 	struct iommufd_access_link links[2];
 };
 

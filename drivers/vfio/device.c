@@ -282,11 +282,12 @@ EXPORT_SYMBOL_GPL(vfio_register_emulated_iommu_dev);
  */
 void vfio_unregister_group_dev(struct vfio_device *device)
 {
+	/* Files of the driver use device-managed memory, which goes with the node. */
+	vfio_device_debugfs_exit(device);
 	vfio_node_del(device);
 	vfio_group_hide(device);
 	vfio_device_retire(device);
 	vfio_group_leave(device);
-	vfio_device_debugfs_exit(device);
 }
 EXPORT_SYMBOL_GPL(vfio_unregister_group_dev);
 

@@ -507,6 +507,31 @@ static void registration_without_detach(struct kunit *test)
 	vfio_unregister_group_dev(&dt->fake->vdev);
 }
 
+/* The last user lets go when it is asked to. */
+static void fake_request(struct vfio_device *vdev, unsigned int count)
+{
+	fake_note(vdev, "request-%s-debugfs ", vdev->debug_root ? "in" : "out-of");
+	vfio_device_put_registration(vdev);
+}
+
+/* Memory behind a driver's files in debugfs goes with the node, not with the last user. */
+static void unregistered_in_use(struct kunit *test)
+{
+	struct device_test *dt = test->priv;
+	struct vfio_device *vdev = &dt->fake->vdev;
+
+	if (!IS_ENABLED(CONFIG_VFIO_DEBUGFS))
+		kunit_skip(test, "devices are not in debugfs");
+	dt->ops.bind_iommufd = vfio_iommufd_emulated_bind;
+	dt->ops.unbind_iommufd = vfio_iommufd_emulated_unbind;
+	dt->ops.request = fake_request;
+	KUNIT_ASSERT_EQ(test, 0, vfio_register_emulated_iommu_dev(vdev));
+	KUNIT_EXPECT_NOT_NULL(test, vdev->debug_root);
+	KUNIT_EXPECT_TRUE(test, vfio_device_try_get_registration(vdev));
+	vfio_unregister_group_dev(vdev);
+	expect_asked(test, "request-out-of-debugfs ");
+}
+
 static bool fdinfo_shows(struct kunit *test, const char *line)
 {
 	struct device_test *dt = test->priv;
@@ -578,6 +603,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(odd_ranges),
 	KUNIT_CASE(registration),
 	KUNIT_CASE(registration_without_detach),
+	KUNIT_CASE(unregistered_in_use),
 	KUNIT_CASE(fdinfo_does_not_wait),
 	{}
 };

@@ -8,6 +8,7 @@
  * Some tests need two edu devices behind one conventional PCI bridge.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -274,6 +275,21 @@ TEST_F_TIMEOUT(gdev, unplugged_while_attached, ST_TIMEOUT)
 		  st_get_group_status(self->group));
 }
 
+/* What vfio-pci shows of the device in debugfs. */
+static int read_debugfs(const char *bdf)
+{
+	char path[128], byte;
+	int fd, rc;
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/pci/nointxmask", bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = read(fd, &byte, 1) == 1 ? 0 : -errno;
+	close(fd);
+	return rc;
+}
+
 /* One that is open is waited for. */
 TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
 {
@@ -282,6 +298,7 @@ TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
 
 	ASSERT_EQ(0, set_up(self));
 	ASSERT_EQ(0, open_device(self, self->a));
+	EXPECT_EQ(0, read_debugfs(self->a));
 	pid = fork();
 	if (!pid) {
 		close(self->env.dev.fd);
@@ -294,6 +311,8 @@ TEST_F_TIMEOUT(gdev, unplugged_while_open, ST_TIMEOUT)
 		st_sleep_ms(20);
 	}
 	EXPECT_EQ(-ENODEV, again);
+	/* These files use memory that is gone by now. */
+	EXPECT_EQ(-ENOENT, read_debugfs(self->a));
 	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
 	/* Still attached; the child has a copy of the group's file, too. */
 	EXPECT_LT(0, holes(self));

@@ -67,6 +67,15 @@ static int vfio_bind_and_attach(struct vfio_device *vdev,
 	return rc;
 }
 
+static int vfio_group_refuse_elsewhere(struct vfio_group *group,
+				       struct vfio_device *vdev, u32 now,
+				       u32 ioas_id)
+{
+	return iommufd_refuse(&group->log, -EBUSY, WHY_BUSY,
+			      "%s was opened before, in IOAS %u instead of %u",
+			      dev_name(vdev->dev), now, ioas_id);
+}
+
 /* Those that were opened before: are they where all shall be? */
 static int vfio_group_check_opened(struct vfio_group *group, u32 ioas_id)
 {
@@ -79,10 +88,49 @@ static int vfio_group_check_opened(struct vfio_group *group, u32 ioas_id)
 		scoped_guard(mutex, &vdev->dev_set->lock)
 			now = vfio_attachment_get(vdev);
 		if (now && now != ioas_id)
-			return iommufd_refuse(&group->log, -EBUSY, WHY_BUSY,
-					      "%s was opened before, in IOAS %u instead of %u",
-					      dev_name(vdev->dev), now, ioas_id);
+			return vfio_group_refuse_elsewhere(group, vdev, now,
+							   ioas_id);
 	}
+	return 0;
+}
+
+/* By VFIO_SET_IOMMU, and not opened since? */
+static bool vfio_group_is_attached(struct vfio_group *group,
+				   struct vfio_device *vdev)
+{
+	struct vfio_device *attached;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(attached, &group->attached, iommu_entry)
+		if (attached == vdev)
+			return true;
+	return false;
+}
+
+/*
+ * The user may have chosen another IOAS for the container since a device was bound.
+ * Those who have the device open rely on where it is.
+ */
+static int vfio_group_move(struct vfio_group *group, struct vfio_device *vdev,
+			   u32 ioas_id)
+{
+	u32 now;
+	int rc;
+
+	lockdep_assert_held(&group->lock);
+
+	guard(mutex)(&vdev->dev_set->lock);
+	now = vfio_attachment_get(vdev);
+	if (now == ioas_id)
+		return 0;
+	if (vdev->open_count)
+		return vfio_group_refuse_elsewhere(group, vdev, now, ioas_id);
+	rc = vdev->ops->attach_ioas(vdev, &ioas_id);
+	if (rc)
+		return iommufd_refuse(&group->log, rc, WHY_DRIVER,
+				      "%s was not moved from IOAS %u to the container's; see the fdinfo of the container",
+				      dev_name(vdev->dev), now);
 	return 0;
 }
 
@@ -328,24 +376,31 @@ void vfio_group_leave(struct vfio_device *vdev)
  * @ioas_id: the address space
  *
  * Context: &vfio_group.calls is held.
- * Return: 0, also for a device that is bound at its first open, or never; else
- * what bind_iommufd or attach_ioas say.
+ * Return: 0, also for a device that is bound at its first open, or never;
+ * -EBUSY when it is open in another address space, which was the container's
+ * before; else what bind_iommufd or attach_ioas say.
  */
 int vfio_group_bind_device(struct vfio_group *group, struct vfio_device *vdev,
 			   u32 ioas_id)
 {
+	int rc;
+
 	lockdep_assert_held(&group->calls);
 
 	if (group->kind != VFIO_GROUP_PHYSICAL)
 		return 0;
 
 	guard(mutex)(&group->lock);
-	if (!list_empty(&vdev->iommu_entry)) {
-		/* VFIO_SET_IOMMU may be about to fail, and to undo its attach. */
+	if (list_empty(&vdev->iommu_entry))
+		return vfio_group_bind(group, vdev, group->ictx, ioas_id,
+				       &group->bound);
+	/* VFIO_SET_IOMMU came after @ioas_id was looked up, and knows better. */
+	rc = vfio_group_is_attached(group, vdev) ?
+	     0 : vfio_group_move(group, vdev, ioas_id);
+	/* It may be about to fail, and to undo its attach. */
+	if (!rc)
 		list_move_tail(&vdev->iommu_entry, &group->bound);
-		return 0;
-	}
-	return vfio_group_bind(group, vdev, group->ictx, ioas_id, &group->bound);
+	return rc;
 }
 
 /**

@@ -106,10 +106,15 @@ static void expect_asked(struct kunit *test, const char *words)
 }
 
 /* What opening a device begins with. */
-static int open_device(struct group_test *gt, unsigned int which)
+static int open_device_in(struct group_test *gt, unsigned int which, u32 ioas)
 {
 	guard(mutex)(&gt->group.calls);
-	return vfio_group_bind_device(&gt->group, &gt->member[which].vdev, IOAS);
+	return vfio_group_bind_device(&gt->group, &gt->member[which].vdev, ioas);
+}
+
+static int open_device(struct group_test *gt, unsigned int which)
+{
+	return open_device_in(gt, which, IOAS);
 }
 
 static int attach(struct group_test *gt, u32 ioas)
@@ -184,6 +189,16 @@ static void opened_meanwhile(struct kunit *test)
 	expect_asked(test, "unbind-a ");
 }
 
+/* Somebody has looked up the container's IOAS, then SET_IOMMU comes with a new one. */
+static void opened_too_late(struct kunit *test)
+{
+	struct group_test *gt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, attach(gt, IOAS));
+	KUNIT_EXPECT_EQ(test, 0, open_device_in(gt, 1, OTHER));
+	KUNIT_EXPECT_EQ(test, IOAS, where(gt, 1));
+}
+
 static void opened_elsewhere(struct kunit *test)
 {
 	struct group_test *gt = test->priv;
@@ -193,6 +208,29 @@ static void opened_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, attach(gt, OTHER));
 	expect_asked(test, "");
 	KUNIT_EXPECT_EQ(test, IOAS, where(gt, 1));
+}
+
+/* The user chooses another IOAS for the container between a close and an open. */
+static void opened_again_elsewhere(struct kunit *test)
+{
+	struct group_test *gt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(gt, 0));
+	expect_asked(test, "bind-a attach-a ");
+	KUNIT_EXPECT_EQ(test, 0, open_device_in(gt, 0, OTHER));
+	expect_asked(test, "attach-a ");
+	KUNIT_EXPECT_EQ(test, OTHER, where(gt, 0));
+
+	gt->member[0].unfit = true;
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, open_device(gt, 0));
+	expect_asked(test, "attach-a ");
+	KUNIT_EXPECT_EQ(test, OTHER, where(gt, 0));
+
+	/* Who has it open relies on where it is. */
+	gt->member[0].vdev.open_count = 1;
+	KUNIT_EXPECT_EQ(test, -EBUSY, open_device(gt, 0));
+	KUNIT_EXPECT_EQ(test, 0, open_device_in(gt, 0, OTHER));
+	expect_asked(test, "");
 }
 
 /* An emulated device is bound while it is open, and by no attach. */
@@ -296,7 +334,9 @@ static struct kunit_case group_cases[] = {
 	KUNIT_CASE(all_or_none),
 	KUNIT_CASE(opened_before),
 	KUNIT_CASE(opened_meanwhile),
+	KUNIT_CASE(opened_too_late),
 	KUNIT_CASE(opened_elsewhere),
+	KUNIT_CASE(opened_again_elsewhere),
 	KUNIT_CASE(emulated),
 	KUNIT_CASE(no_iommu),
 	KUNIT_CASE(fdinfo_does_not_wait),

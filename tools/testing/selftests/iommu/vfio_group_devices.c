@@ -209,6 +209,38 @@ TEST_F(gdev, set_iommu_with_another_ioas)
 		EXPECT_FALSE(is_attached(self, self->b));
 }
 
+static int choose_ioas(struct _test_data_gdev *self)
+{
+	struct iommu_vfio_ioas cmd = { .size = sizeof(cmd), .op = IOMMU_VFIO_IOAS_SET };
+	int rc = ioas_alloc(self->env.iommufd, &cmd.ioas_id);
+
+	self->env.ioas = cmd.ioas_id;
+	return rc ?: st_call(self->env.iommufd, IOMMU_VFIO_IOAS, &cmd);
+}
+
+/* A device that was closed goes where the container's mappings go now. */
+TEST_F(gdev, opened_again_in_another_ioas)
+{
+	unsigned char *memory = st_memory(st_page);
+	struct st_env *env = &self->env;
+
+	ASSERT_EQ(0, st_set_container(self->group, env->iommufd));
+	ASSERT_EQ(0, open_device(self, self->a));
+	/* Not as long as it is open. */
+	ASSERT_EQ(0, choose_ioas(self));
+	EXPECT_EQ(-EBUSY, st_get_group_device(self->group, self->a));
+	EXPECT_TRUE(st_told(self->group, "VFIO_GET_DEVICE_FD", EBUSY, "busy", 0));
+	EXPECT_EQ(0, holes(self));
+	close(env->dev.fd);
+
+	ASSERT_EQ(0, open_device(self, self->a));
+	EXPECT_LT(0, holes(self));
+	st_fill(memory, 1, st_page);
+	ASSERT_EQ(0, st_dma_map(env->iommufd, ST_DMA_RW, memory, st_page, ST_IOVA));
+	ASSERT_EQ(0, st_edu_start(env));
+	EXPECT_EQ(0, st_device_sees(env, ST_IOVA, memory, 256));
+}
+
 TEST_F(gdev, dma)
 {
 	unsigned char *memory = st_memory(st_page);

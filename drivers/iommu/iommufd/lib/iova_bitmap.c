@@ -15,8 +15,10 @@
  * - Bits are only ever set. What user memory held before stays.
  * - A report is never cut at a window's edge: the part outside is delivered at
  *   once through pages that are pinned for the moment. Windows end at multiples
- *   of a large power of two so that this is rare. Only what lies outside the
- *   whole range is dropped, it has no bit.
+ *   of a large power of two so that this is rare, or close to them for the next
+ *   point. Only what lies outside the whole range is dropped, it has no bit.
+ * - A window begins with a whole u64 of the bitmap. Devices have bitmaps of their
+ *   own, and drivers that fetch them can do so in pieces of that.
  *
  * There are no locks: a bitmap belongs to one call of one thread, whose memory
  * it writes. Nothing of iommufd is used, drivers can have this module alone.
@@ -46,6 +48,8 @@
 /* Bits that are delivered outside a window in one go, and their pages. */
 #define DETACHED_BITS (PAGE_SIZE * BITS_PER_BYTE)
 #define DETACHED_MAX_PAGES 2
+
+#define BITS_PER_U64 ((unsigned long)BITS_PER_TYPE(u64))
 
 /*
  * User space sees an array of u64. Byte n of the bits is byte n of the array
@@ -278,7 +282,7 @@ EXPORT_SYMBOL_NS_GPL(iova_bitmap_free, "IOMMUFD");
 static unsigned long window_end(const struct iova_bitmap *bitmap,
 				unsigned long first, unsigned long last)
 {
-	unsigned long base = bitmap->iova >> bitmap->shift;
+	unsigned long base = bitmap->iova >> bitmap->shift & ~(BITS_PER_U64 - 1);
 
 	return min(last, ((base + first) | (WINDOW_BITS - 1)) - base);
 }

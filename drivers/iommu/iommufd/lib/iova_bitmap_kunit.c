@@ -96,6 +96,7 @@ static int check_window(struct iova_bitmap *bitmap, unsigned long iova,
 	unsigned int i;
 
 	KUNIT_EXPECT_EQ(bt->test, iova, bt->next);
+	KUNIT_EXPECT_EQ(bt->test, 0, ((iova - bt->iova) >> bt->shift) % BITS_PER_TYPE(u64));
 	KUNIT_EXPECT_GT(bt->test, length, 0);
 	bt->next = iova + length;
 	bt->windows++;
@@ -187,20 +188,35 @@ static void skip_if_one_window(struct kunit *test)
 		kunit_skip(test, "the whole bitmap fits into one window");
 }
 
+static void expect_windows(struct bitmap_test *bt)
+{
+	unsigned long offset = PAGE_SIZE - sizeof(u64);
+
+	skip_if_one_window(bt->test);
+	bt->reports = 50;
+	bt->shift = 6;
+	scramble(bt, offset);
+	run(bt, offset, MODEL_BITS);
+	KUNIT_EXPECT_GT(bt->test, bt->windows, 1);
+	expect_model(bt);
+}
+
 /* Several windows, reports over their edges. */
 static void test_windows(struct kunit *test)
 {
 	struct bitmap_test *bt = test->priv;
-	unsigned long offset = PAGE_SIZE - sizeof(u64);
 
-	skip_if_one_window(test);
-	bt->reports = 50;
-	bt->shift = 6;
 	bt->iova = 0x12340000;
-	scramble(bt, offset);
-	run(bt, offset, MODEL_BITS);
-	KUNIT_EXPECT_GT(test, bt->windows, 1);
-	expect_model(bt);
+	expect_windows(bt);
+}
+
+/* The same, of a range that begins within what a u64 stands for. */
+static void test_odd_windows(struct kunit *test)
+{
+	struct bitmap_test *bt = test->priv;
+
+	bt->iova = 0x12340000 + (5 << 6);
+	expect_windows(bt);
 }
 
 /* The range may end with the address space. */
@@ -335,6 +351,7 @@ static int iova_bitmap_test_init(struct kunit *test)
 static struct kunit_case iova_bitmap_cases[] = {
 	KUNIT_CASE(test_small_bitmaps),
 	KUNIT_CASE(test_windows),
+	KUNIT_CASE(test_odd_windows),
 	KUNIT_CASE(test_last_address),
 	KUNIT_CASE(test_bad_arguments),
 	KUNIT_CASE(test_stop),

@@ -19,9 +19,10 @@
  * unbound when it leaves the group.
  *
  * Lock order: &vfio_group.calls -> the iommufd's container lock ->
- * &vfio_group.lock -> device-set lock -> the locks that an attach takes.  May
- * call group_node.c, noiommu.h, attachment.h, iommufd, and of the driver
- * bind_iommufd, unbind_iommufd and attach_ioas.
+ * &vfio_group.lock -> device-set lock -> the locks that an attach takes.  A
+ * device leaves with &vfio_group.calls held, so that one after the other finds
+ * out whether it is the last.  May call group_node.c, noiommu.h, attachment.h,
+ * iommufd, and of the driver bind_iommufd, unbind_iommufd and attach_ioas.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -338,8 +339,7 @@ void vfio_group_exit_container(struct vfio_group *group)
  */
 static void vfio_group_die(struct vfio_group *group)
 {
-	guard(mutex)(&group->calls);
-	vfio_group_exit_container(group);
+	lockdep_assert_held(&group->calls);
 
 	guard(mutex)(&group->lock);
 	iommu_group_put(group->iommu_group);
@@ -350,7 +350,11 @@ static void vfio_group_die(struct vfio_group *group)
  * vfio_group_leave - Take a device out of its group for good
  * @vdev: a device that nobody uses any more, and that is not shown
  *
- * If it is the last one, the group exits its container.
+ * If it is the last one, the group exits its container.  It does so while it can
+ * still be found: else a device that comes now would make a new group, which could
+ * claim the DMA of the isolation group in the name of the same iommufd, and the two
+ * claims would be taken for one.  A device that comes in between finds its group
+ * without a container.
  *
  * Context: May sleep; the driver's remove.
  */
@@ -358,12 +362,16 @@ void vfio_group_leave(struct vfio_device *vdev)
 {
 	struct vfio_group *group = vdev->group;
 
-	scoped_guard(mutex, &group->lock)
-		if (!list_empty(&vdev->iommu_entry))
-			vfio_group_unbind(group, vdev);
+	scoped_guard(mutex, &group->calls) {
+		scoped_guard(mutex, &group->lock)
+			if (!list_empty(&vdev->iommu_entry))
+				vfio_group_unbind(group, vdev);
 
-	if (vfio_group_part(vdev))
-		vfio_group_die(group);
+		if (vfio_group_has_one_member(group))
+			vfio_group_exit_container(group);
+		if (vfio_group_part(vdev))
+			vfio_group_die(group);
+	}
 	/* A hot reset of its set may still ask for it. */
 	WRITE_ONCE(vdev->group, NULL);
 	put_device(&group->dev);

@@ -17,9 +17,9 @@
  *
  * Locks, outermost first; none is held while a driver is called from here:
  *
+ *   struct vfio_group.calls	see group.c
  *   vfio_groups_lock		which groups there are, and how many members
  *				each has; held while nodes are made and removed
- *   struct vfio_group.calls	see group.c
  *   struct vfio_group.lock	a group's devices, and who uses them
  *
  * What opening a node does is decided by an upper floor, see
@@ -253,18 +253,35 @@ int vfio_group_join(struct vfio_device *vdev)
 }
 
 /**
+ * vfio_group_has_one_member - Would the group be withdrawn if a device parted?
+ * @group: a group with a member
+ *
+ * Context: May sleep; &vfio_group.calls is held, so no other device parts.
+ * Return: whether there is only one, until another joins.
+ */
+bool vfio_group_has_one_member(struct vfio_group *group)
+{
+	lockdep_assert_held(&group->calls);
+
+	guard(mutex)(&vfio_groups_lock);
+	return group->members == 1;
+}
+
+/**
  * vfio_group_part - Undo vfio_group_join()
  * @vdev: a device that nobody uses any more, neither shown nor bound
  *
  * With the last device the group is withdrawn.  @vdev->group stays as it is,
  * with the reference that belongs to it, for the caller to drop.
  *
- * Context: May sleep.
+ * Context: May sleep; &vfio_group.calls is held.
  * Return: whether it was the last device.
  */
 bool vfio_group_part(struct vfio_device *vdev)
 {
 	struct vfio_group *group = vdev->group;
+
+	lockdep_assert_held(&group->calls);
 
 	vfio_iommu_group_drop(vdev->dev, group->kind);
 

@@ -101,6 +101,7 @@ int vfio_groups_init(const struct file_operations *fops);
 void vfio_groups_exit(void);
 
 int vfio_group_join(struct vfio_device *vdev);
+bool vfio_group_has_one_member(struct vfio_group *group);
 bool vfio_group_part(struct vfio_device *vdev);
 void vfio_group_show(struct vfio_device *vdev);
 void vfio_group_hide(struct vfio_device *vdev);

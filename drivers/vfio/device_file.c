@@ -8,9 +8,9 @@
  * that came out of a group is usable from the beginning; the group binds and
  * attaches its devices.
  *
- * Keeps no lock; show_fdinfo takes the device-set lock to see one state.  May
- * call cdev.c, device_open.h, feature.c, group_open.c, info_cap.c, noiommu.h and
- * the driver.
+ * Keeps no lock; takes the device-set lock to see one state for show_fdinfo, and to
+ * go from one device of the set to the next.  May call cdev.c, device_open.h,
+ * feature.c, group_open.c, info_cap.c, noiommu.h and the driver.
  *
  * Copyright (C) 2026 The iommufd overlay authors
  */
@@ -207,22 +207,46 @@ static long vfio_file_call(struct vfio_device_file *df, unsigned int cmd,
 }
 
 /*
+ * The registered device of a set that follows @prev, or the first one; NULL behind the
+ * last.  It is kept registered, and thereby in its place, until it is @prev.
+ */
+static struct vfio_device *vfio_file_next_in_set(struct vfio_device_set *set,
+						 struct vfio_device *prev)
+{
+	struct vfio_device *vdev, *next = NULL;
+
+	scoped_guard(mutex, &set->lock) {
+		vdev = list_prepare_entry(prev, &set->device_list, dev_set_list);
+		list_for_each_entry_continue(vdev, &set->device_list, dev_set_list) {
+			if (!vfio_device_try_get_registration(vdev))
+				continue;
+			next = vdev;
+			break;
+		}
+	}
+	if (prev)
+		vfio_device_put_registration(prev);
+	return next;
+}
+
+/*
  * A call may have switched the memory of the device on again, a hot reset that of all
- * devices that reset with it: whoever has it mapped for DMA sees it now.
+ * devices that reset with it: whoever has it mapped for DMA sees it now.  No lock is
+ * held meanwhile, as memory is pinned and mapped.
  */
 static void vfio_file_recheck(struct vfio_device_file *df, unsigned int cmd)
 {
-	struct vfio_device *vdev = df->device;
-	struct vfio_device *other;
+	struct vfio_device_set *set = df->device->dev_set;
+	struct vfio_device *other = NULL;
 
 	if (!vfio_df_is_usable(df))
 		return;
-	iommufd_device_memory_recheck(vdev->inode->i_mapping);
+	iommufd_device_memory_recheck(df->device->inode->i_mapping);
 	if (cmd != VFIO_DEVICE_PCI_HOT_RESET)
 		return;
-	guard(mutex)(&vdev->dev_set->lock);
-	list_for_each_entry(other, &vdev->dev_set->device_list, dev_set_list)
-		iommufd_device_memory_recheck(other->inode->i_mapping);
+	while ((other = vfio_file_next_in_set(set, other)))
+		if (other != df->device)
+			iommufd_device_memory_recheck(other->inode->i_mapping);
 }
 
 static long vfio_file_ioctl(struct file *file, unsigned int cmd,

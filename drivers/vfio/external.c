@@ -23,15 +23,16 @@
  * vfio_file_iommu_group - The isolation group that a file stands for
  * @file: any file
  *
- * Context: Any task.
- * Return: the isolation group of a group's file, valid while a device of it is
- * there; NULL for the file of a device, or one that is not VFIO's.
+ * Context: May sleep.
+ * Return: the isolation group of a group's file, which the caller puts with
+ * iommu_group_put(); NULL when the group's last device went, for the file of a
+ * device, and for one that is not VFIO's.
  */
 struct iommu_group *vfio_file_iommu_group(struct file *file)
 {
 	struct vfio_group *group = vfio_group_of_file(file);
 
-	return group ? vfio_group_isolation(group) : NULL;
+	return group ? vfio_group_get_isolation(group) : NULL;
 }
 EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
 

@@ -332,16 +332,17 @@ struct vfio_group *vfio_group_of_file(struct file *file)
 }
 
 /**
- * vfio_group_isolation - What the IOMMU core calls a group
+ * vfio_group_get_isolation - What the IOMMU core calls a group
  * @group: a group whose file the caller holds
  *
- * Context: Any.
- * Return: the isolation group, valid while a device of it is there; NULL when
- * the last one went.
+ * Context: May sleep.
+ * Return: the isolation group, with a reference for iommu_group_put(); NULL when
+ * its last device went.
  */
-struct iommu_group *vfio_group_isolation(struct vfio_group *group)
+struct iommu_group *vfio_group_get_isolation(struct vfio_group *group)
 {
-	return READ_ONCE(group->iommu_group);
+	guard(mutex)(&group->lock);
+	return group->iommu_group ? iommu_group_ref_get(group->iommu_group) : NULL;
 }
 
 /**

@@ -21,7 +21,7 @@ int vfio_group_init(void);
 void vfio_group_exit(void);
 
 struct vfio_group *vfio_group_of_file(struct file *file);
-struct iommu_group *vfio_group_isolation(struct vfio_group *group);
+struct iommu_group *vfio_group_get_isolation(struct vfio_group *group);
 void vfio_group_serve(struct vfio_group *group, struct kvm *machine);
 bool vfio_group_is_coherent(struct vfio_group *group);
 
@@ -44,7 +44,7 @@ static inline struct vfio_group *vfio_group_of_file(struct file *file)
 }
 
 static inline struct iommu_group *
-vfio_group_isolation(struct vfio_group *group)
+vfio_group_get_isolation(struct vfio_group *group)
 {
 	return NULL;
 }

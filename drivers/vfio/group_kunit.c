@@ -11,6 +11,7 @@
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/fs.h>
+#include <linux/iommu.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/sprintf.h>
@@ -293,6 +294,31 @@ static void fdinfo_does_not_wait(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fdinfo_shows(gt, ".a attached\n"));
 }
 
+static void note_release(void *released)
+{
+	*(bool *)released = true;
+}
+
+/* KVM on POWER keeps it, and puts it when it is done. */
+static void isolation_is_referenced(struct kunit *test)
+{
+	struct group_test *gt = test->priv;
+	struct iommu_group *mine = iommu_group_alloc(), *got;
+	bool released = false;
+
+	KUNIT_EXPECT_NULL(test, vfio_group_get_isolation(&gt->group));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, mine);
+	iommu_group_set_iommudata(mine, &released, note_release);
+	gt->group.iommu_group = mine;
+	got = vfio_group_get_isolation(&gt->group);
+	KUNIT_EXPECT_PTR_EQ(test, mine, got);
+	iommu_group_put(mine);
+	KUNIT_EXPECT_FALSE(test, released);
+	if (!released)
+		iommu_group_put(got);
+	KUNIT_EXPECT_TRUE(test, released);
+}
+
 static void add_member(struct kunit *test, unsigned int which)
 {
 	struct group_test *gt = test->priv;
@@ -340,6 +366,7 @@ static struct kunit_case group_cases[] = {
 	KUNIT_CASE(emulated),
 	KUNIT_CASE(no_iommu),
 	KUNIT_CASE(fdinfo_does_not_wait),
+	KUNIT_CASE(isolation_is_referenced),
 	{}
 };
 

@@ -147,8 +147,9 @@ static long vfio_file_dispatch(struct vfio_device_file *df, unsigned int cmd,
 
 /*
  * Emulated devices, and those on a bus without power management, never sleep.
- * The others have runtime PM enabled from before they are registered until
- * after they are unregistered, so the answer does not change during a call.
+ * The others have runtime PM enabled until after they are unregistered, but some
+ * drivers enable it only when they have registered the device: so the answer may
+ * change once, and a call goes by the one it got.
  */
 static int vfio_file_wake(struct vfio_device *vdev)
 {

@@ -13,6 +13,7 @@
  */
 #include <linux/array_size.h>
 #include <linux/errno.h>
+#include <linux/nospec.h>
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
@@ -35,6 +36,14 @@ static const feature_fn_t core_features[] = {
 	[VFIO_DEVICE_FEATURE_MIG_DATA_SIZE] = vfio_feature_mig_data_size,
 	[VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2] = vfio_feature_precopy_info_v2,
 };
+
+/* NULL when it is the driver's.  The user must not make the CPU look behind the table. */
+static feature_fn_t core_feature(u32 number)
+{
+	if (number >= ARRAY_SIZE(core_features))
+		return NULL;
+	return core_features[array_index_nospec(number, ARRAY_SIZE(core_features))];
+}
 
 static bool feature_flags_valid(u32 flags)
 {
@@ -64,8 +73,8 @@ int vfio_device_feature_ioctl(struct vfio_device *device,
 	const size_t header_size = offsetofend(struct vfio_device_feature,
 					       flags);
 	struct vfio_device_feature header;
+	feature_fn_t feature;
 	size_t size;
-	u32 number;
 
 	if (copy_from_user(&header, arg, header_size))
 		return -EFAULT;
@@ -73,10 +82,9 @@ int vfio_device_feature_ioctl(struct vfio_device *device,
 		return -EINVAL;
 
 	size = header.argsz - header_size;
-	number = header.flags & VFIO_DEVICE_FEATURE_MASK;
-	if (number < ARRAY_SIZE(core_features) && core_features[number])
-		return core_features[number](device, header.flags, arg->data,
-					     size);
+	feature = core_feature(header.flags & VFIO_DEVICE_FEATURE_MASK);
+	if (feature)
+		return feature(device, header.flags, arg->data, size);
 
 	if (!device->ops->device_feature)
 		return -ENOTTY;

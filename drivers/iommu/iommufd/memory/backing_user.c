@@ -78,6 +78,8 @@ struct user_backing {
 };
 
 static_assert(offsetof(struct user_backing, room) == sizeof(struct iommufd_backing));
+/* Programs have very many of them.  lockdep may take what it likes. */
+static_assert(IS_ENABLED(CONFIG_DEBUG_LOCK_ALLOC) || sizeof(struct user_backing) <= 128);
 
 static struct kmem_cache *user_backings;
 

@@ -317,6 +317,7 @@ void iommufd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
 	struct iommufd_objects *objs = &hwpt->ictx->objects;
 	struct iommufd_hwpt_paging *paging;
 	struct iommufd_ioas *ioas;
+	bool brief;
 
 	if (!iommufd_hwpt_is_paging(hwpt)) {
 		iommufd_object_finalize(objs, &hwpt->obj);
@@ -325,15 +326,21 @@ void iommufd_hwpt_publish(struct iommufd_hw_pagetable *hwpt)
 	paging = iommufd_hwpt_to_paging(hwpt);
 	ioas = paging->ioas;
 	/*
-	 * Others may have destroyed the HWPT when the mutex is released.  Until it is
-	 * published it holds the IOAS, which is therefore not about to go.
+	 * Others may have destroyed the HWPT when the mutex is released.  A DESTROY of
+	 * the IOAS waits for a short reference.  If it lets nobody have one any more
+	 * it is about to fail, since the HWPT holds the IOAS.
 	 */
-	WARN_ON(!iommufd_object_tryget(&ioas->obj));
+	brief = iommufd_object_tryget(&ioas->obj);
+	if (!brief)
+		iommufd_object_hold(&ioas->obj);
 	scoped_guard(mutex, &ioas->mutex) {
 		list_add_tail(&paging->item, &ioas->hwpts);
 		iommufd_object_finalize(objs, &hwpt->obj);
 	}
-	iommufd_object_put(objs, &ioas->obj);
+	if (brief)
+		iommufd_object_put(objs, &ioas->obj);
+	else
+		iommufd_object_release(&ioas->obj);
 }
 
 /**

@@ -58,8 +58,10 @@ int iommufd_container_choose(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas
 	lockdep_assert_held(&ictx->container.lock);
 	xa_lock(table);
 	gone = ioas && xa_load(table, ioas->obj.id) != &ioas->obj;
-	if (!gone)
+	if (!gone) {
 		WRITE_ONCE(ictx->container.chosen, ioas);
+		ictx->container.displaced = NULL;
+	}
 	xa_unlock(table);
 	if (gone)
 		return iommufd_refuse(&ictx->log, -ENOENT, WHY_NO_OBJECT,

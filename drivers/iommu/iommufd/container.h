@@ -51,6 +51,9 @@ enum iommufd_container_kind {
  * @chosen: what the calls of the container work on: from IOMMU_VFIO_IOAS, or @made.  Not
  *	    a reference; written with the object table's lock held, too, and cleared
  *	    with only that when the IOAS is destroyed
+ * @displaced: was @chosen until its destruction began, which may yet fail; NULL as soon
+ *	       as anything else has been chosen, be it none.  Only compared; the lock of
+ *	       the object table
  * @made: made when the first group came, if there was no @chosen; a long reference
  * @attached: what groups are attached to; a long reference while there is one
  * @mode_before: accounting mode of the file before the first group came
@@ -63,6 +66,7 @@ struct iommufd_container {
 	u8 kind;
 	u8 type;
 	struct iommufd_ioas *chosen;
+	struct iommufd_ioas *displaced;
 	struct iommufd_ioas *made;
 	struct iommufd_ioas *attached;
 	enum iommufd_account_mode mode_before;

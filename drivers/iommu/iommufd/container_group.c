@@ -40,7 +40,8 @@ static int check_join(struct iommufd_ctx *ictx,
 	if (member->no_iommu && READ_ONCE(ictx->container.chosen))
 		return iommufd_refuse(&ictx->log, -EINVAL, WHY_NO_IOMMU,
 				      "the mappings of the chosen IOAS would not apply to a group behind no IOMMU");
-	return 0;
+	/* Nor does one become it that is about to be destroyed. */
+	return member->no_iommu ? iommufd_container_choose(ictx, NULL) : 0;
 }
 
 static int make_ioas(struct iommufd_ctx *ictx)

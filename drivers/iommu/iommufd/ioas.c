@@ -24,22 +24,29 @@ static struct iommufd_ioas *ioas_of(struct iommufd_object *obj)
 
 static void ioas_pre_destroy(struct iommufd_object *obj)
 {
-	struct iommufd_ctx *ictx = ioas_of(obj)->ictx;
-
-	xa_lock(&ictx->objects.table);
-	ioas_of(obj)->was_chosen = ictx->container.chosen == ioas_of(obj);
-	if (ioas_of(obj)->was_chosen)
-		WRITE_ONCE(ictx->container.chosen, NULL);
-	xa_unlock(&ictx->objects.table);
-}
-
-/* A DESTROY that fails does not change the choice, unless there is another by now. */
-static void ioas_revive(struct iommufd_object *obj)
-{
+	struct iommufd_container *container = &ioas_of(obj)->ictx->container;
 	struct iommufd_ioas *ioas = ioas_of(obj);
 
-	if (ioas->was_chosen && !ioas->ictx->container.chosen)
-		WRITE_ONCE(ioas->ictx->container.chosen, ioas);
+	xa_lock(&ioas->ictx->objects.table);
+	if (container->chosen == ioas) {
+		WRITE_ONCE(container->chosen, NULL);
+		container->displaced = ioas;
+	} else if (container->displaced == ioas) {
+		/* An earlier one, which was at the same address. */
+		container->displaced = NULL;
+	}
+	xa_unlock(&ioas->ictx->objects.table);
+}
+
+/* A DESTROY that fails does not change the choice. */
+static void ioas_revive(struct iommufd_object *obj)
+{
+	struct iommufd_container *container = &ioas_of(obj)->ictx->container;
+
+	if (container->displaced != ioas_of(obj))
+		return;
+	container->displaced = NULL;
+	WRITE_ONCE(container->chosen, ioas_of(obj));
 }
 
 static void ioas_destroy(struct iommufd_object *obj)

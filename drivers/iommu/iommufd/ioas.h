@@ -26,7 +26,6 @@ struct iommu_iova_range;
  * @hwpts: &struct iommufd_hwpt_paging, in the order they were made
  * @track_dirty: automatic HWPTs get dirty bits where the IOMMU has them; fixed before
  *		 the IOAS is published
- * @was_chosen: by IOMMU_VFIO_IOAS, when DESTROY began; the lock of the objects
  * @published: counted in &iommufd_ctx.nioases
  * @rcu: for those who look whether an access is still attached to it, see access.c
  * @small_for_type1: VFIO_SET_IOMMU has turned large pages off, and the program has not
@@ -40,7 +39,6 @@ struct iommufd_ioas {
 	struct list_head hwpts;
 	struct rcu_head rcu;
 	bool track_dirty;
-	bool was_chosen;
 	bool published;
 	bool small_for_type1;
 };

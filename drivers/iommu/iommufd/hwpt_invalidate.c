@@ -120,6 +120,9 @@ static int invalidate_pieces(const struct iommufd_ucmd *ucmd,
 		array.uptr = u64_to_user_ptr(cmd->data_uptr + (u64)*ndone * cmd->entry_len);
 		array.entry_num = npiece;
 		rc = invalidate_object(ucmd, obj, &array);
+		/* Drivers that fail before they look at an entry do not say so. */
+		if (rc && array.entry_num >= npiece)
+			array.entry_num = 0;
 		*ndone += array.entry_num;
 		cond_resched();
 	} while (!rc && array.entry_num == npiece && *ndone < cmd->entry_num);

@@ -62,8 +62,10 @@ static __always_inline bool go_down(struct pt_state *pts, pt_vaddr_t va,
 	if (level > PT_MAX_TOP_LEVEL)
 		return false;
 	pts->level = level;
-	pts->index = log2_mod(log2_div(va, pt_table_item_lg2sz(pts)),
-			      pt_num_items_lg2(pts));
+	pts->index = log2_div(va, pt_table_item_lg2sz(pts));
+	/* The highest level is never below another. */
+	if (level != PT_MAX_TOP_LEVEL)
+		pts->index = log2_mod(pts->index, pt_num_items_lg2(pts));
 	if (pt_load_entry_raw(pts) != PT_ENTRY_TABLE)
 		return false;
 	*bits &= pts->entry;

@@ -115,8 +115,8 @@ struct format {
 	int (*init)(union any_table *table);
 	/* of a union any_table */
 	size_t common;
-	/* Where the half begins whose addresses are used. */
-	unsigned long half;
+	/* Where the part begins whose addresses are used. */
+	unsigned long part;
 };
 
 static const struct format formats[] = {
@@ -127,6 +127,7 @@ static const struct format formats[] = {
 	{ "x86_64-upper", init_x86_64,
 	  offsetof(union any_table, x86_64.x86_64_pt.common), GENMASK(63, 47) },
 	{ "amdv1", init_amdv1, offsetof(union any_table, amdv1.amdpt.common) },
+	{ "amdv1-6", init_amdv1, offsetof(union any_table, amdv1.amdpt.common), BIT(57) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(formats, formats, name);
@@ -193,7 +194,7 @@ static unsigned long any_pfn(struct rig *rig)
 
 static unsigned long iova_of(const struct rig *rig, unsigned long page)
 {
-	return rig->format->half + BASE + page * PAGE_SIZE;
+	return rig->format->part + BASE + page * PAGE_SIZE;
 }
 
 /* Tables of equal shape, their leaves and the flags of their entries are equal. */

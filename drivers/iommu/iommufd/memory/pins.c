@@ -71,7 +71,8 @@ void pin_array_free(struct pin_array *array)
  * Of an anonymous folio, in the swap cache or not, folio_mark_dirty() sets the flag and no
  * more (noop_dirty_folio()), and needs no lock for that: GUP itself does it without.
  * Whoever is going to let go of the folio freezes its references first and looks at the
- * flag then, see __remove_mapping(); the pin is given back when the flag is set.  Whoever
+ * flag then, see __remove_mapping() and, of memory that was given up by MADV_FREE,
+ * ttu_anon_lazyfree_folio(); the pin is given back when the flag is set.  Whoever
  * writes it out clears the flag first, and then writes what the device has left there.
  *
  * In the swap cache folio_mark_dirty() also takes back the mark for an early reclaim; that

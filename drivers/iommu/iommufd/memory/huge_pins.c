@@ -59,7 +59,7 @@ static long pin_rest(const struct folio_walk *walk, struct vm_area_struct *vma,
 static long pin_rest_in(struct vm_area_struct *vma, unsigned long va,
 			const struct page *page, unsigned long npages, bool writable)
 {
-	struct folio_walk walk;
+	struct folio_walk walk __uninitialized;
 	long n = 0;
 
 	if (!folio_walk_start(&walk, vma, va, 0))

@@ -125,10 +125,23 @@ static long append_pages(struct pfn_runs *runs, struct page **pages, long npages
 	return refuse_runs(rc, log);
 }
 
-/* Pin and add one batch; number of pages added, or an errno. */
+/* The same for @npages pages in a row. */
+static long append_row(struct pfn_runs *runs, struct page *page, long npages,
+		       struct iommufd_log *log)
+{
+	int rc;
+
+	rc = pfn_runs_append(runs, page_to_pfn(page), npages, GFP_KERNEL_ACCOUNT);
+	if (likely(!rc))
+		return npages;
+	iommufd_unpin_pfns(page_to_pfn(page), npages, false);
+	return refuse_runs(rc, log);
+}
+
+/* Pin one batch; number of pages, not zero, or an errno. */
 static long pin_batch(struct iommufd_backing *backing, unsigned long va,
 		      unsigned long npages, struct page **pages,
-		      struct pfn_runs *runs, struct iommufd_log *log)
+		      struct iommufd_log *log)
 {
 	unsigned int gup = gup_flags(backing);
 	struct mm_struct *mm = user_mm(backing);
@@ -136,45 +149,11 @@ static long pin_batch(struct iommufd_backing *backing, unsigned long va,
 
 	if (iommufd_should_fail())
 		got = -EFAULT;
-	else if (current->mm == mm)
+	else if (likely(current->mm == mm))
 		got = pin_user_pages_fast(va, npages, gup, pages);
 	else
 		got = pin_remote(mm, va, npages, gup, pages);
-	if (got <= 0)
-		return refuse_pin(backing, va, got, log);
-	return append_pages(runs, pages, got, log);
-}
-
-/* A page of the running process, which is all that most calls pin. */
-static int pin_one(struct iommufd_backing *backing, unsigned long va,
-		   struct pfn_runs *runs, struct iommufd_log *log)
-{
-	struct page *page;
-	long got;
-	int rc;
-
-	got = iommufd_should_fail() ? -EFAULT :
-	      pin_user_pages_fast(va, 1, gup_flags(backing), &page);
-	if (unlikely(got != 1))
-		return refuse_pin(backing, va, got, log);
-	rc = pfn_runs_append(runs, page_to_pfn(page), 1, GFP_KERNEL_ACCOUNT);
-	if (likely(!rc))
-		return 0;
-	unpin_user_page(page);
-	return refuse_runs(rc, log);
-}
-
-/* The next @n pages in memory are pinned: add them.  Their number, or an errno. */
-static long append_rest(struct page *page, long n, struct pfn_runs *runs,
-			struct iommufd_log *log)
-{
-	int rc;
-
-	rc = pfn_runs_append(runs, page_to_pfn(page) + 1, n, GFP_KERNEL_ACCOUNT);
-	if (!rc)
-		return n;
-	iommufd_unpin_pfns(page_to_pfn(page) + 1, n, false);
-	return refuse_runs(rc, log);
+	return likely(got > 0) ? got : refuse_pin(backing, va, got, log);
 }
 
 /*
@@ -197,12 +176,11 @@ static long pin_rest_of_huge_page(struct mm_struct *mm, unsigned long va,
 }
 
 /*
- * Pin and add what lies behind a page that was pinned, at @va, and is mapped as one with
- * it.  Number of pages, up to @npages, or an errno.
+ * Pin what lies behind a page that was pinned, at @va, and is mapped as one with it.
+ * Number of pages, up to @npages, or an errno.
  */
 static long pin_rest(struct iommufd_backing *backing, unsigned long va,
-		     struct page *page, unsigned long npages, struct pfn_runs *runs,
-		     struct iommufd_log *log)
+		     struct page *page, unsigned long npages, struct iommufd_log *log)
 {
 	long n;
 
@@ -212,7 +190,28 @@ static long pin_rest(struct iommufd_backing *backing, unsigned long va,
 				  iommufd_backing_writable(backing));
 	if (n < 0)
 		return iommufd_refuse(log, n, WHY_FAULT, "huge page cannot be pinned");
-	return n ? append_rest(page, n, runs, log) : 0;
+	return n;
+}
+
+/*
+ * Add pages that are pinned, and @nrest more in a row behind the last of them.  Number of
+ * pages, or an errno; then those that were not added are not pinned.
+ */
+static long append_batch(struct pfn_runs *runs, struct page **pages, long npages,
+			 long nrest, struct iommufd_log *log)
+{
+	struct page *last = pages[npages - 1];
+	long rc;
+
+	if (npages > 1) {
+		rc = append_pages(runs, pages, npages - 1, log);
+		if (rc < 0) {
+			iommufd_unpin_pfns(page_to_pfn(last), 1 + nrest, false);
+			return rc;
+		}
+	}
+	rc = append_row(runs, last, 1 + nrest, log);
+	return rc < 0 ? rc : npages + nrest;
 }
 
 /**
@@ -237,26 +236,44 @@ static unsigned long va_of(const struct iommufd_backing *backing, unsigned long 
 	return backing->uva + (page << PAGE_SHIFT);
 }
 
+/*
+ * Pin and add pages, and the rest of the huge page that they end in.  Number of pages, or
+ * an errno.  *@is_huge: there was one.
+ */
+static long pin_some(struct user_pin *up, unsigned long npages, struct pfn_runs *runs,
+		     bool *is_huge, struct iommufd_log *log)
+{
+	struct page **pages = (struct page **)up->array.slots;
+	unsigned long va = va_of(up->backing, up->next);
+	long got, rest;
+
+	got = pin_batch(up->backing, va, min(up->batch, npages), pages, log);
+	if (got < 0)
+		return got;
+	rest = pin_rest(up->backing, va + ((got - 1) << PAGE_SHIFT), pages[got - 1],
+			npages - got, log);
+	if (rest < 0) {
+		unpin_user_pages(pages, got);
+		return rest;
+	}
+	*is_huge = rest;
+	return append_batch(runs, pages, got, rest, log);
+}
+
 /* Pin up to page @end, waiting as long as it takes. */
 static int pin_up_to(struct user_pin *up, unsigned long end, struct pfn_runs *runs,
 		     struct iommufd_log *log)
 {
-	struct page **pages = (struct page **)up->array.slots;
+	bool is_huge;
 	long got;
 
 	for (;;) {
-		got = pin_batch(up->backing, va_of(up->backing, up->next),
-				min(up->batch, end - up->next), pages, runs, log);
-		if (got < 0)
-			return got;
-		up->next += got;
-		got = pin_rest(up->backing, va_of(up->backing, up->next - 1), pages[got - 1],
-			       end - up->next, runs, log);
+		got = pin_some(up, end - up->next, runs, &is_huge, log);
 		if (got < 0)
 			return got;
 		up->next += got;
 		/* Where a huge page may begin one page of it is enough. */
-		up->batch = got || IS_ALIGNED(va_of(up->backing, up->next), PMD_SIZE) ?
+		up->batch = is_huge || IS_ALIGNED(va_of(up->backing, up->next), PMD_SIZE) ?
 				    1 : up->array.room;
 		if (up->next == end)
 			return 0;
@@ -416,6 +433,19 @@ static int pin_many(struct iommufd_backing *backing, unsigned long first,
 	return rc;
 }
 
+/* All that most calls pin. */
+static int pin_one(struct iommufd_backing *backing, unsigned long first,
+		   struct pfn_runs *runs, struct iommufd_log *log)
+{
+	struct page *page;
+	long got;
+
+	got = pin_batch(backing, va_of(backing, first), 1, &page, log);
+	if (got > 0)
+		got = append_row(runs, page, 1, log);
+	return min(got, 0);
+}
+
 /**
  * iommufd_user_pin - pin pages of a process
  * @backing: out of a process's memory
@@ -438,7 +468,7 @@ int iommufd_user_pin(struct iommufd_backing *backing, unsigned long first,
 	int rc;
 
 	if (likely(current->mm == mm))
-		return npages == 1 ? pin_one(backing, va_of(backing, first), runs, log) :
+		return npages == 1 ? pin_one(backing, first, runs, log) :
 				     pin_many(backing, first, npages, runs, log);
 	if (!mmget_not_zero(mm))
 		return iommufd_refuse(log, -EFAULT, WHY_PROCESS_GONE,

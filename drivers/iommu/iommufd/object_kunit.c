@@ -158,7 +158,9 @@ static void states_test(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, two);
 	KUNIT_ASSERT_NOT_NULL(test, three);
 	KUNIT_EXPECT_EQ(test, three->obj.id, 3);
+	KUNIT_EXPECT_TRUE(test, visible(&b->objs, 2, IOMMUFD_OBJ_ANY));
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 2), 0);
+	KUNIT_EXPECT_FALSE(test, visible(&b->objs, 2, IOMMUFD_OBJ_ANY));
 	KUNIT_EXPECT_EQ(test, iommufd_object_destroy_by_id(&b->objs, 2), -ENOENT);
 	two = thing_publish(b);
 	KUNIT_ASSERT_NOT_NULL(test, two);

@@ -140,6 +140,30 @@ static void test_two_payers(struct kunit *test)
 	iommufd_accounts_destroy(&others);
 }
 
+/* What may have been written is dirty afterwards, one by one or many, and nothing else. */
+static void test_dirty(struct kunit *test)
+{
+	struct discard_test *dt = test->priv;
+	struct iommufd_backing *writable = new_backing(dt, 0, 1, true);
+	struct iommufd_backing *constant = new_backing(dt, 1, 1, false);
+	struct iommufd_backing *large = new_backing(dt, 2, NPAGES - 2, true);
+	unsigned long i;
+
+	pin(dt, writable);
+	pin(dt, constant);
+	pin(dt, large);
+	for (i = 0; i < NPAGES; i++)
+		folio_clear_dirty(page_folio(dt->pages[i]));
+	KUNIT_EXPECT_TRUE(test, iommufd_discard_add(&dt->discard, writable, true));
+	KUNIT_EXPECT_TRUE(test, iommufd_discard_add(&dt->discard, constant, true));
+	iommufd_discard_end(&dt->discard);
+	iommufd_backing_unpin(large, 0, NPAGES - 2);
+	iommufd_backing_put(large);
+	expect_pinned(dt, 0);
+	for (i = 0; i < NPAGES; i++)
+		KUNIT_EXPECT_EQ(test, i != 1, folio_test_dirty(page_folio(dt->pages[i])));
+}
+
 static int discard_test_init(struct kunit *test)
 {
 	struct discard_test *dt = kunit_kzalloc(test, sizeof(*dt), GFP_KERNEL);
@@ -179,6 +203,7 @@ static struct kunit_case discard_cases[] = {
 	KUNIT_CASE(test_many),
 	KUNIT_CASE(test_not_taken),
 	KUNIT_CASE(test_two_payers),
+	KUNIT_CASE(test_dirty),
 	{}
 };
 

@@ -330,6 +330,25 @@ static unsigned long extend(struct pfn_runs *runs, unsigned long pfn,
 	return n;
 }
 
+/* Add a run of its own to a chunk that has room; false when it is not as easy as that. */
+static inline bool append_to_chunk(struct pfn_runs *runs, unsigned long pfn,
+				   unsigned long npages)
+{
+	struct pfn_chunk *chunk;
+	u64 last;
+
+	if (pfn_runs_is_empty(runs) || pfn_runs_is_single(runs))
+		return false;
+	chunk = last_chunk(runs);
+	last = chunk->run[chunk->nruns - 1];
+	if (chunk->nruns == chunk->room || npages - 1 >= LENGTH_MAX ||
+	    run_pfn(last) + run_npages(last) == pfn)
+		return false;
+	chunk->run[chunk->nruns++] = run_pack(pfn, npages);
+	*outer_npages(runs) += npages;
+	return true;
+}
+
 /* Out of line, so that the usual case of pfn_runs_append() needs no stack. */
 static noinline int append_more(struct pfn_runs *runs, unsigned long pfn,
 				unsigned long npages, gfp_t gfp)
@@ -370,6 +389,8 @@ int pfn_runs_append(struct pfn_runs *runs, unsigned long pfn,
 		set_single(runs, run_pack(pfn, npages));
 		return 0;
 	}
+	if (append_to_chunk(runs, pfn, npages))
+		return 0;
 	return append_more(runs, pfn, npages, gfp);
 }
 

@@ -29,6 +29,7 @@
 #include "iommufd_test.h"
 #include "lib/page_words.h"
 #include "memory/backing.h"
+#include "memory/pin_helpers.h"
 #include "mmap_area.h"
 #include "test_hooks.h"
 #include "ucmd.h"
@@ -287,27 +288,33 @@ static int __init register_nodes(void)
 	return rc;
 }
 
-static void caches_exit(void)
+static void memory_exit(void)
 {
+	pin_helpers_exit();
 	iommufd_backing_user_exit();
 	page_words_cache_exit();
 }
 
-static int __init caches_init(void)
+static int __init memory_init(void)
 {
 	int rc = page_words_cache_init();
 
 	if (rc)
 		return rc;
 	rc = iommufd_backing_user_init();
-	if (rc)
-		page_words_cache_exit();
+	if (!rc) {
+		rc = pin_helpers_init();
+		if (!rc)
+			return 0;
+		iommufd_backing_user_exit();
+	}
+	page_words_cache_exit();
 	return rc;
 }
 
 static int __init iommufd_init(void)
 {
-	int rc = caches_init();
+	int rc = memory_init();
 
 	if (rc)
 		return rc;
@@ -320,7 +327,7 @@ static int __init iommufd_init(void)
 		}
 		iommufd_test_exit();
 	}
-	caches_exit();
+	memory_exit();
 	return rc;
 }
 module_init(iommufd_init);
@@ -332,7 +339,7 @@ static void __exit iommufd_exit(void)
 		misc_deregister(&vfio_node);
 	misc_deregister(&iommufd_node);
 	iommufd_test_exit();
-	caches_exit();
+	memory_exit();
 }
 module_exit(iommufd_exit);
 

@@ -56,7 +56,7 @@ static int add_folio(struct folio *folio, unsigned long index,
 	int rc = 0;
 
 	if (npages > 1)
-		rc = folio_add_pins(folio, npages - 1);
+		rc = iommufd_add_pins(folio, npages - 1);
 	if (rc) {
 		unpin_folio(folio);
 		return rc;

@@ -23,6 +23,7 @@
 #include <linux/pgtable.h>
 
 #include "huge_pins.h"
+#include "pins.h"
 
 #define PMD_NPAGES (PMD_SIZE >> PAGE_SHIFT)
 
@@ -53,7 +54,7 @@ static long pin_rest(const struct folio_walk *walk, struct vm_area_struct *vma,
 
 	if (!n || !may_pin(walk, vma, index, writable))
 		return 0;
-	return folio_add_pins(folio, n) ?: n;
+	return iommufd_add_pins(folio, n) ?: n;
 }
 
 static long pin_rest_in(struct vm_area_struct *vma, unsigned long va,

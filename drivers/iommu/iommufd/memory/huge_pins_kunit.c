@@ -99,6 +99,20 @@ static void nothing_is_there(struct kunit *test)
 	check_rest(ht, 0, PMD_NPAGES, 0);
 }
 
+/* Somebody has pinned it so often that the count of references would soon be negative. */
+static void too_many_pins(struct kunit *test)
+{
+	struct huge_test *ht = test->priv;
+	struct folio *folio = page_folio(ht->page);
+	const int many = INT_MAX / 2 - 100;
+
+	folio_ref_add(folio, many);
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			iommufd_pin_rest_of_huge_map(current->mm, ht->va, ht->page, 200, true));
+	folio_ref_sub(folio, many);
+	check_rest(ht, 0, 200, 200);
+}
+
 static void ask_for_huge_pages(struct huge_test *ht)
 {
 	struct mm_struct *mm = current->mm;
@@ -143,6 +157,7 @@ static struct kunit_case huge_test_cases[] = {
 	KUNIT_CASE(other_page),
 	KUNIT_CASE(entry_was_split),
 	KUNIT_CASE(nothing_is_there),
+	KUNIT_CASE(too_many_pins),
 	{}
 };
 

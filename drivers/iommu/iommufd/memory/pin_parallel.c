@@ -14,39 +14,29 @@
  * over the incomplete pieces by itself, from the lowest on, and so finds the same error, or
  * waits as long as it takes, or is killed.
  *
- * Helpers work for the caller: in its address space, for its memory control group, on its
- * node, and no longer than it lives.  Whoever is restricted to some nodes of memory gets
- * none, because their allocations would not be.  They stop while there is still memory for
- * others: when it runs out, it must be the caller who asks for more, since the OOM killer
- * can end nobody else.
+ * Helpers work for the caller: with its rights, for its memory control group, and no longer
+ * than it lives (pin_helpers.h).
  *
  * Locks: none.  &pin_job.next and &pin_job.end are changed by all threads, a piece by the
- * one that took it and, when all have ended, by the caller.  Calls lib/pfn_runs and pins.
+ * one that took it and, when all have ended, by the caller.  Calls lib/pfn_runs, pins and
+ * pin_helpers.
  */
 #include <linux/atomic.h>
-#include <linux/cpumask.h>
-#include <linux/cpuset.h>
+#include <linux/cred.h>
 #include <linux/iommufd_report.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
-#include <linux/nodemask.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include "../lib/pfn_runs.h"
+#include "pin_helpers.h"
 #include "pin_parallel.h"
 #include "pins.h"
-
-#define MAX_THREADS 16U
-
-static unsigned int pin_workers = 1;
-module_param(pin_workers, uint, 0644);
-MODULE_PARM_DESC(pin_workers,
-		 "Threads that pin a large range of untouched memory together, as far as there are CPUs; 1, the default, is the caller alone");
 
 /**
  * struct pin_piece - a piece of the range
@@ -60,6 +50,7 @@ struct pin_piece {
  * struct pin_job - a range that is being pinned
  * @how: what and how
  * @caller: the thread that wants it; when it is killed all stop
+ * @cred: its rights
  * @memcg: see &pin_parallel.mm
  * @next: index of the first piece that nobody has taken
  * @end: index of the lowest piece that cannot be pinned; those above need not be
@@ -71,6 +62,7 @@ struct pin_piece {
 struct pin_job {
 	const struct pin_parallel *how;
 	struct task_struct *caller;
+	const struct cred *cred;
 	struct mem_cgroup *memcg;
 	atomic_long_t next;
 	unsigned long end;
@@ -82,30 +74,6 @@ struct pin_job {
 		struct pin_job *job;
 	} helpers[] __counted_by(nhelpers);
 };
-
-static bool has_all_memory(void)
-{
-#ifdef CONFIG_NUMA
-	if (current->mempolicy)
-		return false;
-#endif
-	return nodes_subset(node_states[N_MEMORY], cpuset_current_mems_allowed);
-}
-
-/**
- * pin_parallel_nthreads - how many threads may pin for the caller
- *
- * Context: any task.
- * Return: the number, which includes the caller.
- */
-unsigned int pin_parallel_nthreads(void)
-{
-	unsigned int n = min(READ_ONCE(pin_workers), MAX_THREADS);
-
-	if (n <= 1 || (current->flags & PF_KTHREAD) || !has_all_memory())
-		return 1;
-	return min3(n, num_online_cpus(), cpumask_weight(current->cpus_ptr));
-}
 
 static unsigned long piece_first(const struct pin_job *job, unsigned long i)
 {
@@ -131,7 +99,8 @@ static void stop_above(struct pin_job *job, unsigned long i)
 		;
 }
 
-static void pin_piece(struct pin_job *job, unsigned long i, struct pin_array *array)
+/* Pin piece @i as far as possible without waiting: true if there was nothing to wait for. */
+static bool pin_piece(struct pin_job *job, unsigned long i, struct pin_array *array)
 {
 	struct pfn_runs *runs = &job->pieces[i].runs;
 	unsigned long first = piece_first(job, i);
@@ -140,60 +109,91 @@ static void pin_piece(struct pin_job *job, unsigned long i, struct pin_array *ar
 
 	while ((done = pfn_runs_npages(runs)) < npages && !must_stop(job, i)) {
 		got = job->how->step(job->how, first + done, npages - done, array, runs);
+		if (got == -EAGAIN)
+			return false;
 		if (got < 0)
 			stop_above(job, i);
 		if (got <= 0)
-			return;
+			break;
 		cond_resched();
 	}
+	return true;
 }
 
-/* Pages that @memcg may have before anything has to be reclaimed for it. */
-static unsigned long memcg_room(struct mem_cgroup *memcg)
+/* Let the others go on; false when they have taken everything. */
+static bool wait_for_lock(struct pin_job *job, unsigned long i)
 {
-	unsigned long room = ULONG_MAX;
-#ifdef CONFIG_MEMCG
-	unsigned long limit, used;
-
-	for (; memcg && !mem_cgroup_is_root(memcg); memcg = parent_mem_cgroup(memcg)) {
-		limit = min(READ_ONCE(memcg->memory.max), READ_ONCE(memcg->memory.high));
-		used = page_counter_read(&memcg->memory);
-		room = min(room, limit - min(limit, used));
-	}
-#endif
-	return room;
+	if (atomic_long_read(&job->next) >= job->npieces || must_stop(job, i))
+		return false;
+	schedule_timeout_idle(1);
+	return true;
 }
 
-static bool has_little_memory(const struct pin_job *job)
+static bool finish_piece(struct pin_job *job, unsigned long i, struct pin_array *array)
 {
-	unsigned long room = min(memcg_room(job->memcg), max(si_mem_available(), 0L));
-
-	return room / 4 < job->nhelpers * job->how->piece;
+	while (!pin_piece(job, i, array))
+		if (!wait_for_lock(job, i))
+			return false;
+	return true;
 }
 
-static void pin_pieces(struct pin_job *job, bool is_caller)
+/* The next piece that nobody has taken, or none. */
+static unsigned long take_piece(struct pin_job *job)
+{
+	unsigned long i = atomic_long_fetch_inc(&job->next);
+
+	return i >= job->npieces || must_stop(job, i) ? job->npieces : i;
+}
+
+static void pin_pieces(struct pin_job *job)
 {
 	struct pin_array array __uninitialized;
 	unsigned long i;
 
 	if (pin_array_init(&array, job->how->piece))
 		return;
-	while (is_caller || !has_little_memory(job)) {
-		i = atomic_long_fetch_inc(&job->next);
-		if (i >= job->npieces || must_stop(job, i))
-			break;
+	while ((i = take_piece(job)) < job->npieces)
 		pin_piece(job, i, &array);
+	pin_array_free(&array);
+}
+
+/* A helper keeps a piece until it is done, or goes home. */
+static void help_with_pieces(struct pin_job *job)
+{
+	struct pin_array array __uninitialized;
+	unsigned long i;
+
+	if (pin_array_init(&array, job->how->piece))
+		return;
+	while (pin_helpers_have_room(job->memcg)) {
+		i = take_piece(job);
+		if (i == job->npieces || !finish_piece(job, i, &array))
+			break;
 	}
 	pin_array_free(&array);
+}
+
+/*
+ * With the rights of the caller, and at the cost of its memory control group.  Not in its
+ * address space: then this CPU would have to be interrupted whenever a page table changes.
+ */
+static void help_as_caller(struct pin_job *job)
+{
+	const struct cred *old_cred = override_creds(job->cred);
+	struct mem_cgroup *old_memcg = set_active_memcg(job->memcg);
+
+	help_with_pieces(job);
+	set_active_memcg(old_memcg);
+	revert_creds(old_cred);
 }
 
 static void help(struct work_struct *work)
 {
 	struct pin_job *job = container_of(work, struct pin_helper, work)->job;
-	struct mem_cgroup *old = set_active_memcg(job->memcg);
 
-	pin_pieces(job, false);
-	set_active_memcg(old);
+	pin_helpers_promise(job->how->piece);
+	help_as_caller(job);
+	pin_helpers_keep(job->how->piece);
 }
 
 static void run(struct pin_job *job)
@@ -201,8 +201,8 @@ static void run(struct pin_job *job)
 	unsigned int i;
 
 	for (i = 0; i < job->nhelpers; i++)
-		queue_work_node(numa_node_id(), system_dfl_wq, &job->helpers[i].work);
-	pin_pieces(job, true);
+		pin_helpers_queue(&job->helpers[i].work);
+	pin_pieces(job);
 	for (i = 0; i < job->nhelpers; i++)
 		cancel_work_sync(&job->helpers[i].work);
 }
@@ -252,6 +252,7 @@ static struct pin_job *job_new(const struct pin_parallel *how)
 		return NULL;
 	job->how = how;
 	job->caller = current;
+	job->cred = current_cred();
 	job->memcg = get_mem_cgroup_from_mm(how->mm);
 	job->end = npieces;
 	job->npieces = npieces;

@@ -4,10 +4,11 @@
  *
  * A large range that several threads pin together, piece by piece.
  *
- * Helpers never wait for anything that user space can hold up, since nobody could kill them:
- * what cannot be pinned without waiting is left to the caller, who also meets whatever
- * cannot be pinned at all.  So errors, their order and their reasons are those of a range
- * that the caller pins alone.
+ * Nobody could kill helpers, so they never wait for anything that user space can hold up,
+ * only for what the kernel itself ends: reclaim, migration, a page that comes from swap.
+ * What else has to be waited for is left to the caller, who also meets whatever cannot be
+ * pinned at all.  So errors, their order and their reasons are those of a range that the
+ * caller pins alone.
  */
 #ifndef __IOMMUFD_MEMORY_PIN_PARALLEL_H
 #define __IOMMUFD_MEMORY_PIN_PARALLEL_H
@@ -27,8 +28,9 @@ struct pin_array;
  * @nthreads: threads, the caller included
  * @mm: whose memory control group pays for what helpers allocate; the caller holds it
  * @step: pin some pages at the beginning of a range and append them to @runs; how many, 0
- *	  when it would have to wait, an errno when they cannot be pinned.  Called by several
- *	  threads, each with an @array of its own
+ *	  when it would have to wait, -EAGAIN when a helper should try again after a while,
+ *	  an errno when they cannot be pinned.  Called by several threads, each with an
+ *	  @array of its own
  * @rest: pin all pages of a range and append them to @runs, with a reason noted if that
  *	  fails, what was appended then is left there.  Called by the caller
  * @discard: give back the pages in @runs, and empty it
@@ -48,7 +50,6 @@ struct pin_parallel {
 	void (*discard)(const struct pin_parallel *how, struct pfn_runs *runs);
 };
 
-unsigned int pin_parallel_nthreads(void);
 int pin_parallel(const struct pin_parallel *how, struct pfn_runs *runs,
 		 struct iommufd_log *log);
 

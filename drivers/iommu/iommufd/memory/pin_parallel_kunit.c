@@ -9,6 +9,8 @@
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/signal.h>
 #include <linux/spinlock.h>
 #include <linux/wait_bit.h>
 
@@ -31,10 +33,14 @@
  * @pins: of each page
  * @bad: pages that cannot be pinned
  * @slow: page for which one has to wait
+ * @deadly: page at which the caller is killed
+ * @busy: how many times helpers will find that they should try again
  * @wait: what the caller waits for before it has pinned anything
- * @found: threads that came across a bad page
+ * @tried: times that helpers found that
+ * @found: threads that came across a bad or deadly page
  * @helped: pages pinned by helpers
  * @begun: pieces that have been begun
+ * @late: times that a thread has begun to pin when the caller was killed already
  * @rest_pages: pages that were left to the caller
  */
 struct together {
@@ -46,10 +52,14 @@ struct together {
 	unsigned int pins[FIRST + NPAGES];
 	unsigned long bad[2];
 	unsigned long slow;
+	unsigned long deadly;
+	atomic_t busy;
 	atomic_t *wait;
+	atomic_t tried;
 	atomic_t found;
 	atomic_t helped;
 	atomic_t begun;
+	atomic_t late;
 	unsigned long rest_pages;
 };
 
@@ -97,13 +107,20 @@ static bool is_bad(const struct together *to, unsigned long page)
 	return page == to->bad[0] || page == to->bad[1];
 }
 
-/* Is the highest bad page in this piece?  Then no helper may find one. */
-static bool has_bad(const struct together *to, unsigned long first,
-		    unsigned long npages)
+/* Is the page in this piece that the caller waits for?  Then no helper comes across it. */
+static bool is_waited_for(const struct together *to, unsigned long first,
+			  unsigned long npages)
 {
 	unsigned long bad = to->bad[1] == NO_PAGE ? to->bad[0] : to->bad[1];
+	unsigned long page = min(bad, to->deadly);
 
-	return bad >= first && bad - first < npages;
+	return page >= first && page - first < npages;
+}
+
+static void kill_caller(struct together *to)
+{
+	send_sig(SIGKILL, to->caller, 1);
+	tell(&to->found);
 }
 
 /* A page at a time. */
@@ -113,12 +130,20 @@ static long fake_step(const struct pin_parallel *how, unsigned long first,
 {
 	struct together *to = together_of(how);
 
+	if (current != to->caller && atomic_dec_if_positive(&to->busy) >= 0) {
+		tell(&to->tried);
+		return -EAGAIN;
+	}
 	if (pfn_runs_is_empty(runs))
 		atomic_inc(&to->begun);
-	if (current == to->caller && to->wait && !has_bad(to, first, npages))
+	if (fatal_signal_pending(to->caller))
+		atomic_inc(&to->late);
+	if (current == to->caller && to->wait && !is_waited_for(to, first, npages))
 		wait_var_event(to->wait, atomic_read(to->wait));
 	if (first == to->slow)
 		return 0;
+	if (first == to->deadly)
+		kill_caller(to);
 	if (is_bad(to, first)) {
 		tell(&to->found);
 		return -EFAULT;
@@ -138,6 +163,8 @@ static int fake_rest(const struct pin_parallel *how, unsigned long first,
 
 	KUNIT_EXPECT_PTR_EQ(to->test, to->caller, current);
 	for (page = first; page < first + npages; page++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		if (is_bad(to, page))
 			return -EFAULT;
 		pin_page(to, page, runs);
@@ -229,6 +256,29 @@ static void slow_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PIECE - 4, to->rest_pages);
 }
 
+/* A helper tries again, and what it has to do is not left to the caller. */
+static void busy_for_a_while(struct kunit *test)
+{
+	struct together *to = test->priv;
+
+	atomic_set(&to->busy, 5);
+	to->wait = &to->helped;
+	succeed(to, 2);
+	KUNIT_EXPECT_EQ(test, 0, to->rest_pages);
+}
+
+/* Not even a helper that can do nothing keeps more than a piece, or the caller for long. */
+static void busy_for_ever(struct kunit *test)
+{
+	struct together *to = test->priv;
+
+	atomic_set(&to->busy, INT_MAX);
+	to->wait = &to->tried;
+	succeed(to, 3);
+	KUNIT_EXPECT_LE(test, to->rest_pages, 2 * PIECE);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&to->helped));
+}
+
 /* Nothing above a bad page is begun once it is known. */
 static void bad_page(struct kunit *test)
 {
@@ -283,6 +333,42 @@ static void slow_then_bad(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, PIECE - 1, to->rest_pages);
 }
 
+/* Whoever is at work goes no further than the page that it is at. */
+static void be_killed(struct together *to, unsigned int nthreads)
+{
+	unsigned long page;
+
+	to->how.nthreads = nthreads;
+	allow_signal(SIGKILL);
+	KUNIT_EXPECT_EQ(to->test, -EINTR, pin_parallel(&to->how, &to->runs, NULL));
+	flush_signals(current);
+	disallow_signal(SIGKILL);
+	KUNIT_EXPECT_GT(to->test, nthreads, atomic_read(&to->late));
+	KUNIT_EXPECT_EQ(to->test, 0, to->rest_pages);
+	KUNIT_EXPECT_LE(to->test, FIRST + pfn_runs_npages(&to->runs), to->deadly + 1);
+	for (page = FIRST; page < FIRST + NPAGES; page++)
+		KUNIT_EXPECT_EQ(to->test, page < FIRST + pfn_runs_npages(&to->runs), to->pins[page]);
+}
+
+static void killed_alone(struct kunit *test)
+{
+	struct together *to = test->priv;
+
+	to->deadly = FIRST + 2 * PIECE + 3;
+	be_killed(to, 1);
+	KUNIT_EXPECT_EQ(test, to->deadly + 1, FIRST + pfn_runs_npages(&to->runs));
+	KUNIT_EXPECT_EQ(test, 3, atomic_read(&to->begun));
+}
+
+static void killed_together(struct kunit *test)
+{
+	struct together *to = test->priv;
+
+	to->deadly = FIRST + 4 * PIECE + 2;
+	to->wait = &to->found;
+	be_killed(to, 2);
+}
+
 static int together_init(struct kunit *test)
 {
 	struct together *to = kunit_kzalloc(test, sizeof(*to), GFP_KERNEL);
@@ -295,6 +381,7 @@ static int together_init(struct kunit *test)
 	to->bad[0] = NO_PAGE;
 	to->bad[1] = NO_PAGE;
 	to->slow = NO_PAGE;
+	to->deadly = NO_PAGE;
 	to->how = (struct pin_parallel){
 		.first = FIRST,
 		.npages = NPAGES,
@@ -319,11 +406,15 @@ static struct kunit_case together_cases[] = {
 	KUNIT_CASE(together),
 	KUNIT_CASE(few_pieces),
 	KUNIT_CASE(slow_page),
+	KUNIT_CASE(busy_for_a_while),
+	KUNIT_CASE(busy_for_ever),
 	KUNIT_CASE(bad_page),
 	KUNIT_CASE(first_page_is_bad),
 	KUNIT_CASE(bad_page_above),
 	KUNIT_CASE(two_bad_pages),
 	KUNIT_CASE(slow_then_bad),
+	KUNIT_CASE(killed_alone),
+	KUNIT_CASE(killed_together),
 	{}
 };
 

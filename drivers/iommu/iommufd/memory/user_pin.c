@@ -31,6 +31,7 @@
 #include "huge_pins.h"
 #include "memlock.h"
 #include "origin.h"
+#include "pin_helpers.h"
 #include "pin_parallel.h"
 #include "pins.h"
 #include "user_pin.h"
@@ -40,6 +41,9 @@
 
 /* Ranges that are shorter are not worth a helper. */
 #define PARALLEL_MIN (4 * STRIDE)
+
+/* So many bytes at once are enough to make calls cheap, and soon done. */
+#define STEP SZ_2M
 
 /* A thread takes more when the range would have more pieces than that. */
 #define PIECES_MAX 4096
@@ -172,7 +176,7 @@ static long pin_rest_of_huge_page(struct mm_struct *mm, unsigned long va,
 		return iommufd_pin_rest_of_huge_map(mm, va, page, npages, writable);
 	n = folio_nr_pages(folio) - 1 - folio_page_idx(folio, page);
 	n = min(npages, n);
-	return n ? folio_add_pins(folio, n) ?: n : 0;
+	return n ? iommufd_add_pins(folio, n) ?: n : 0;
 }
 
 /*
@@ -300,7 +304,7 @@ static bool is_plain(struct vm_area_struct *vma)
 	       (vma->vm_file && shmem_mapping(vma->vm_file->f_mapping));
 }
 
-/* FOLL_NOWAIT: neither a userfaultfd nor a disk nor a lock of a page is waited for. */
+/* FOLL_NOWAIT: no userfaultfd is waited for, nor a disk as far as the mm can help it. */
 static long pin_plain(struct mm_struct *mm, unsigned long va, unsigned long npages,
 		      unsigned int gup, struct page **pages)
 {
@@ -314,6 +318,14 @@ static long pin_plain(struct mm_struct *mm, unsigned long va, unsigned long npag
 	return pin_user_pages_remote(mm, va, npages, gup | FOLL_NOWAIT, pages, NULL);
 }
 
+/* The caller can be killed while it waits.  A helper cannot, and tries again later. */
+static int lock_mm(struct mm_struct *mm)
+{
+	if (current->flags & PF_KTHREAD)
+		return mmap_read_trylock(mm) ? 0 : -EAGAIN;
+	return mmap_read_lock_killable(mm);
+}
+
 static long user_pin_step(const struct pin_parallel *how, unsigned long first,
 			  unsigned long npages, struct pin_array *array,
 			  struct pfn_runs *runs)
@@ -323,10 +335,11 @@ static long user_pin_step(const struct pin_parallel *how, unsigned long first,
 	struct mm_struct *mm = how->mm;
 	long got;
 
-	if (!mmap_read_trylock(mm))
-		return 0;
-	got = pin_plain(mm, va_of(backing, first), min(npages, array->room),
-			gup_flags(backing), pages);
+	got = lock_mm(mm);
+	if (got)
+		return got;
+	npages = min3(npages, array->room, STEP >> PAGE_SHIFT);
+	got = pin_plain(mm, va_of(backing, first), npages, gup_flags(backing), pages);
 	mmap_read_unlock(mm);
 	if (got <= 0)
 		return got == -EAGAIN ? 0 : got;
@@ -409,7 +422,7 @@ static int pin_range(struct user_pin *up, unsigned long npages, struct pfn_runs 
 
 	if (npages < PARALLEL_MIN >> PAGE_SHIFT || current->mm != user_mm(up->backing))
 		return pin_up_to(up, end, runs, log);
-	up->how.nthreads = pin_parallel_nthreads();
+	up->how.nthreads = pin_helpers_nthreads();
 	if (up->how.nthreads <= 1)
 		return pin_up_to(up, end, runs, log);
 	return pin_large(up, end, runs, log);

@@ -156,7 +156,7 @@ static int all_is_shown(struct _test_data_together *self)
 	return st_mock_shows(self->fd, self->dev.hwpt, ST_IOVA, self->memory, SIZE);
 }
 
-TEST_F(together, same_pages)
+TEST_F_TIMEOUT(together, same_pages, ST_TIMEOUT)
 {
 	size_t at;
 
@@ -174,7 +174,7 @@ TEST_F(together, same_pages)
 }
 
 /* What devices only read is made our own, too. */
-TEST_F(together, for_reading)
+TEST_F_TIMEOUT(together, for_reading, ST_TIMEOUT)
 {
 	ASSERT_EQ(0, map(self, ST_R));
 	EXPECT_EQ(0, all_is_shown(self));
@@ -200,7 +200,7 @@ static long mapped_by_others(struct _test_data_together *self)
 }
 
 /* The parameter decides whether there are others, at any time. */
-TEST_F(together, helpers)
+TEST_F_TIMEOUT(together, helpers, ST_TIMEOUT)
 {
 	bool alone = !strcmp(variant->workers, "1");
 	long others = 0;
@@ -225,7 +225,7 @@ TEST_F(together, helpers)
 }
 
 /* What is there already, in parts; the pages of a file; memory that is only read. */
-TEST_F(together, mixed)
+TEST_F_TIMEOUT(together, mixed, ST_TIMEOUT)
 {
 	int file = st_memfd(16 * ST_MIB, 0);
 	size_t at;
@@ -257,7 +257,7 @@ static void expect_fault_at(struct __test_metadata *_metadata,
 }
 
 /* The lowest page that cannot be pinned is the one that is told of. */
-TEST_F(together, holes)
+TEST_F_TIMEOUT(together, holes, ST_TIMEOUT)
 {
 	ASSERT_EQ(0, munmap(self->memory + SIZE - 2 * st_page, st_page));
 	expect_fault_at(_metadata, self, SIZE - 2 * st_page);
@@ -287,7 +287,7 @@ static int child_over_limit(void *argument)
 	return st_unmap(self->fd, self->env.ioas, ST_IOVA, SIZE - st_page) ? 6 : 0;
 }
 
-TEST_F(together, limit)
+TEST_F_TIMEOUT(together, limit, ST_TIMEOUT)
 {
 	EXPECT_EQ(0, st_in_child(child_over_limit, self));
 	EXPECT_TRUE(nothing_is_pinned(self));
@@ -308,7 +308,7 @@ static pid_t start_mapper(struct _test_data_together *self, int advice, int said
 }
 
 /* Whatever it was doing. */
-TEST_F(together, killed)
+TEST_F_TIMEOUT(together, killed, ST_TIMEOUT)
 {
 	unsigned int ms;
 	int said[2];
@@ -350,7 +350,7 @@ static void *answer(void *argument)
 
 #define WATCHED	(8 * ST_MIB)
 
-TEST_F(together, userfault)
+TEST_F_TIMEOUT(together, userfault, ST_TIMEOUT)
 {
 	pthread_t thread;
 	int fd = st_watch(self->memory + MIDDLE, WATCHED);
@@ -390,7 +390,7 @@ static int child_waits(struct _test_data_together *self, int said)
 }
 
 /* Whoever waits for such a page, waits as itself: it can be killed. */
-TEST_F(together, killed_in_a_userfault)
+TEST_F_TIMEOUT(together, killed_in_a_userfault, ST_TIMEOUT)
 {
 	int said[2], status;
 	pid_t pid;

@@ -347,7 +347,8 @@ static void be_killed(struct together *to, unsigned int nthreads)
 	KUNIT_EXPECT_EQ(to->test, 0, to->rest_pages);
 	KUNIT_EXPECT_LE(to->test, FIRST + pfn_runs_npages(&to->runs), to->deadly + 1);
 	for (page = FIRST; page < FIRST + NPAGES; page++)
-		KUNIT_EXPECT_EQ(to->test, page < FIRST + pfn_runs_npages(&to->runs), to->pins[page]);
+		KUNIT_EXPECT_EQ(to->test, page < FIRST + pfn_runs_npages(&to->runs),
+				to->pins[page]);
 }
 
 static void killed_alone(struct kunit *test)

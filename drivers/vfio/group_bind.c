@@ -109,29 +109,59 @@ static bool vfio_group_is_attached(struct vfio_group *group,
 	return false;
 }
 
-/*
- * The user may have chosen another IOAS for the container since a device was bound.
- * Those who have the device open rely on where it is.
- */
-static int vfio_group_move(struct vfio_group *group, struct vfio_device *vdev,
-			   u32 ioas_id)
+/* Nobody who has a device open expects it to go elsewhere. */
+static int vfio_group_check_closed(struct vfio_group *group, u32 ioas_id)
+{
+	struct vfio_device *vdev;
+	u32 now = 0;
+
+	lockdep_assert_held(&group->lock);
+
+	list_for_each_entry(vdev, &group->devices, group_next) {
+		scoped_guard(mutex, &vdev->dev_set->lock)
+			now = vdev->open_count ? vfio_attachment_get(vdev) : 0;
+		if (now && now != ioas_id)
+			return vfio_group_refuse_elsewhere(group, vdev, now,
+							   ioas_id);
+	}
+	return 0;
+}
+
+static int vfio_group_move_device(struct vfio_group *group,
+				  struct vfio_device *vdev, u32 ioas_id)
 {
 	u32 now;
 	int rc;
 
-	lockdep_assert_held(&group->lock);
-
 	guard(mutex)(&vdev->dev_set->lock);
 	now = vfio_attachment_get(vdev);
-	if (now == ioas_id)
+	if (!now || now == ioas_id)
 		return 0;
-	if (vdev->open_count)
-		return vfio_group_refuse_elsewhere(group, vdev, now, ioas_id);
 	rc = vdev->ops->attach_ioas(vdev, &ioas_id);
 	if (rc)
 		return iommufd_refuse(&group->log, rc, WHY_DRIVER,
 				      "%s was not moved from IOAS %u to the container's; see the fdinfo of the container",
 				      dev_name(vdev->dev), now);
+	return 0;
+}
+
+/*
+ * The user may have chosen another IOAS for the container since a device was bound.  What
+ * the IOMMU does not tell apart goes there together, so each of the group is told.
+ */
+static int vfio_group_move(struct vfio_group *group, u32 ioas_id)
+{
+	struct vfio_device *vdev;
+	int rc;
+
+	rc = vfio_group_check_closed(group, ioas_id);
+	if (rc)
+		return rc;
+	list_for_each_entry(vdev, &group->devices, group_next) {
+		rc = vfio_group_move_device(group, vdev, ioas_id);
+		if (rc)
+			return rc;
+	}
 	return 0;
 }
 
@@ -404,7 +434,7 @@ int vfio_group_bind_device(struct vfio_group *group, struct vfio_device *vdev,
 				       &group->bound);
 	/* VFIO_SET_IOMMU came after @ioas_id was looked up, and knows better. */
 	rc = vfio_group_is_attached(group, vdev) ?
-	     0 : vfio_group_move(group, vdev, ioas_id);
+	     0 : vfio_group_move(group, ioas_id);
 	/* It may be about to fail, and to undo its attach. */
 	if (!rc)
 		list_move_tail(&vdev->iommu_entry, &group->bound);

@@ -234,6 +234,26 @@ static void opened_again_elsewhere(struct kunit *test)
 	expect_asked(test, "");
 }
 
+/* The IOMMU may not tell the devices of a group apart: all move or none. */
+static void opened_again_beside(struct kunit *test)
+{
+	struct group_test *gt = test->priv;
+
+	KUNIT_ASSERT_EQ(test, 0, open_device(gt, 0));
+	KUNIT_ASSERT_EQ(test, 0, open_device(gt, 1));
+	expect_asked(test, "bind-a attach-a bind-b attach-b ");
+	gt->member[1].vdev.open_count = 1;
+	KUNIT_EXPECT_EQ(test, -EBUSY, open_device_in(gt, 0, OTHER));
+	expect_asked(test, "");
+	KUNIT_EXPECT_EQ(test, IOAS, where(gt, 0));
+
+	gt->member[1].vdev.open_count = 0;
+	KUNIT_EXPECT_EQ(test, 0, open_device_in(gt, 0, OTHER));
+	expect_asked(test, "attach-a attach-b ");
+	KUNIT_EXPECT_EQ(test, OTHER, where(gt, 0));
+	KUNIT_EXPECT_EQ(test, OTHER, where(gt, 1));
+}
+
 /* An emulated device is bound while it is open, and by no attach. */
 static void emulated(struct kunit *test)
 {
@@ -363,6 +383,7 @@ static struct kunit_case group_cases[] = {
 	KUNIT_CASE(opened_too_late),
 	KUNIT_CASE(opened_elsewhere),
 	KUNIT_CASE(opened_again_elsewhere),
+	KUNIT_CASE(opened_again_beside),
 	KUNIT_CASE(emulated),
 	KUNIT_CASE(no_iommu),
 	KUNIT_CASE(fdinfo_does_not_wait),

@@ -166,21 +166,38 @@ static unsigned long zone_room(struct zone *zone)
 	unsigned long room = zone_page_state(zone, NR_FREE_PAGES) +
 			     zone_page_state(zone, NR_ZONE_INACTIVE_FILE) / 2 +
 			     zone_page_state(zone, NR_ZONE_ACTIVE_FILE) / 2;
-	unsigned long others = high_wmark_pages(zone) + zone_page_state(zone, NR_FREE_CMA_PAGES);
+	unsigned long others = high_wmark_pages(zone) + zone_page_state(zone, NR_FREE_CMA_PAGES) +
+			       zone->lowmem_reserve[ZONE_MOVABLE - 1];
 
 	return room - min(room, others);
 }
 
-/* Pages that are pinned for long come from no zone for movable ones. */
+/*
+ * Pages that are pinned for long come from no zone for movable ones: ULONG_MAX if the node
+ * has no others.
+ */
+static unsigned long node_room(struct pglist_data *node)
+{
+	bool has_some = false;
+	unsigned long room = 0;
+
+	for (struct zone *zone = node->node_zones; zone < node->node_zones + ZONE_MOVABLE; zone++) {
+		if (!populated_zone(zone))
+			continue;
+		has_some = true;
+		room += zone_room(zone);
+	}
+	return has_some ? room : ULONG_MAX;
+}
+
+/* A VMA or a file may have a policy of its own, so what counts is the poorest node. */
 static unsigned long system_room(void)
 {
-	unsigned long room = 0;
-	int node, zone;
+	unsigned long room = ULONG_MAX;
+	int node;
 
 	for_each_node_state(node, N_MEMORY)
-		for (zone = 0; zone < ZONE_MOVABLE; zone++)
-			if (populated_zone(&NODE_DATA(node)->node_zones[zone]))
-				room += zone_room(&NODE_DATA(node)->node_zones[zone]);
+		room = min(room, node_room(NODE_DATA(node)));
 	return room;
 }
 

@@ -203,6 +203,8 @@ static void run(struct pin_job *job)
 	for (i = 0; i < job->nhelpers; i++)
 		pin_helpers_queue(&job->helpers[i].work);
 	pin_pieces(job);
+	/* Who waits for the mmap lock now would keep the caller waiting, who gets it sooner. */
+	atomic_long_set(&job->next, job->npieces);
 	for (i = 0; i < job->nhelpers; i++)
 		cancel_work_sync(&job->helpers[i].work);
 }

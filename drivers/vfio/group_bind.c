@@ -109,7 +109,10 @@ static bool vfio_group_is_attached(struct vfio_group *group,
 	return false;
 }
 
-/* Nobody who has a device open expects it to go elsewhere. */
+/*
+ * Nobody who has a device open expects it to go elsewhere, and what VFIO_SET_IOMMU attached
+ * stays together.
+ */
 static int vfio_group_check_closed(struct vfio_group *group, u32 ioas_id)
 {
 	struct vfio_device *vdev;
@@ -119,7 +122,8 @@ static int vfio_group_check_closed(struct vfio_group *group, u32 ioas_id)
 
 	list_for_each_entry(vdev, &group->devices, group_next) {
 		scoped_guard(mutex, &vdev->dev_set->lock)
-			now = vdev->open_count ? vfio_attachment_get(vdev) : 0;
+			now = vdev->open_count || vfio_group_is_attached(group, vdev) ?
+			      vfio_attachment_get(vdev) : 0;
 		if (now && now != ioas_id)
 			return vfio_group_refuse_elsewhere(group, vdev, now,
 							   ioas_id);

@@ -234,7 +234,7 @@ static void opened_again_elsewhere(struct kunit *test)
 	expect_asked(test, "");
 }
 
-/* The IOMMU may not tell the devices of a group apart: all move or none. */
+/* The IOMMU may not tell the devices of a group apart: if one is open none moves. */
 static void opened_again_beside(struct kunit *test)
 {
 	struct group_test *gt = test->priv;

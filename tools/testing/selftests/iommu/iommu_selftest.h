@@ -132,6 +132,8 @@ int st_in_child(int (*function)(void *argument), void *argument);
 int st_drop_capability(int capability);
 int st_limit_memlock(__u64 bytes);
 void st_sleep_ms(unsigned int ms);
+int st_read_text(const char *path, char *text, size_t size);
+int st_write_text(const char *path, const char *text);
 
 void *st_memory(size_t size);
 void *st_huge_memory(size_t size);

@@ -47,40 +47,13 @@ FIXTURE(memcg)
 	bool has_group;
 };
 
-static int read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return n > 0 ? 0 : -EIO;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	rc = n == (ssize_t)strlen(text) ? 0 : -errno;
-	close(fd);
-	return rc;
-}
-
 /* The number behind @key, or the only one without. */
 static long long read_number(const char *path, const char *key)
 {
 	char text[8192];
 	const char *at = text;
 
-	if (read_text(path, text, sizeof(text)))
+	if (st_read_text(path, text, sizeof(text)))
 		return -1;
 	while (at && strncmp(at, key, strlen(key))) {
 		at = strchr(at, '\n');
@@ -93,7 +66,7 @@ static bool make_group(void)
 {
 	if (st_mount_alone("cgroup2", CGROUPS))
 		return false;
-	write_text(CGROUPS "/cgroup.subtree_control", "+memory");
+	st_write_text(CGROUPS "/cgroup.subtree_control", "+memory");
 	if (mkdir(GROUP, 0755) && errno != EEXIST)
 		return false;
 	return !access(GROUP "/memory.stat", F_OK);
@@ -104,8 +77,8 @@ FIXTURE_SETUP(memcg)
 	ASSERT_EQ(0, st_env_open(&self->env));
 	if (!st_mock_is_there())
 		SKIP(return, "the kernel has no mock IOMMU");
-	ASSERT_EQ(0, read_text(WORKERS, self->workers, sizeof(self->workers)));
-	ASSERT_EQ(0, write_text(WORKERS, "4"));
+	ASSERT_EQ(0, st_read_text(WORKERS, self->workers, sizeof(self->workers)));
+	ASSERT_EQ(0, st_write_text(WORKERS, "4"));
 	ASSERT_EQ(0, st_mock_add(self->env.iommufd, self->env.ioas, 0, &self->dev));
 	self->memory = st_memory(SIZE);
 	ASSERT_NE(NULL, self->memory);
@@ -116,7 +89,7 @@ FIXTURE_SETUP(memcg)
 FIXTURE_TEARDOWN(memcg)
 {
 	if (*self->workers)
-		EXPECT_EQ(0, write_text(WORKERS, self->workers));
+		EXPECT_EQ(0, st_write_text(WORKERS, self->workers));
 	if (self->has_group)
 		EXPECT_EQ(0, rmdir(GROUP));
 	EXPECT_EQ(0, st_env_close(&self->env));
@@ -187,7 +160,7 @@ static int child_is_charged(void *argument)
 	long others = 0;
 	int tries;
 
-	if (write_text(GROUP "/cgroup.procs", "0"))
+	if (st_write_text(GROUP "/cgroup.procs", "0"))
 		return 1;
 	for (tries = 0; tries < TRIES; tries++) {
 		/* Page tables go with the mapping. */
@@ -219,7 +192,7 @@ TEST_F_TIMEOUT(memcg, pays, ST_TIMEOUT)
 
 static int child_over_limit(void *argument)
 {
-	if (write_text(GROUP "/cgroup.procs", "0"))
+	if (st_write_text(GROUP "/cgroup.procs", "0"))
 		return 1;
 	map(argument);
 	return 2;
@@ -233,8 +206,8 @@ TEST_F(memcg, limit)
 	if (!self->has_group)
 		SKIP(return, "there are no memory control groups");
 	snprintf(limit, sizeof(limit), "%llu", (unsigned long long)LIMIT);
-	ASSERT_EQ(0, write_text(GROUP "/memory.max", limit));
-	ASSERT_EQ(0, write_text(GROUP "/memory.swap.max", "0"));
+	ASSERT_EQ(0, st_write_text(GROUP "/memory.max", limit));
+	ASSERT_EQ(0, st_write_text(GROUP "/memory.swap.max", "0"));
 	EXPECT_EQ(-ECHILD, st_in_child(child_over_limit, self));
 	EXPECT_LT(0, read_number(GROUP "/memory.events", "oom_kill "));
 	EXPECT_LE(read_number(GROUP "/memory.peak", ""), (long long)(LIMIT + ST_MIB));
@@ -286,7 +259,7 @@ static int child_has_one_cpu(void *argument)
 
 static int child_is_in_a_group(void *argument)
 {
-	if (write_text(GROUP "/cgroup.procs", "0"))
+	if (st_write_text(GROUP "/cgroup.procs", "0"))
 		return 2;
 	return expect_alone(argument);
 }
@@ -319,14 +292,14 @@ TEST_F(memcg, restricted_memory)
 /* If he has not, nobody has more of the CPUs than is meant for him. */
 TEST_F_TIMEOUT(memcg, restricted_cpus, ST_TIMEOUT)
 {
-	ASSERT_EQ(0, write_text(WORKERS, "0"));
+	ASSERT_EQ(0, st_write_text(WORKERS, "0"));
 	EXPECT_EQ(0, st_in_child(child_has_one_cpu, self));
 	EXPECT_EQ(0, st_in_child(child_is_nice, self));
 	EXPECT_EQ(0, st_in_child(child_is_idle, self));
 	EXPECT_EQ(0, st_in_child(child_is_real_time, self));
-	if (self->has_group && !write_text(CGROUPS "/cgroup.subtree_control", "+cpu")) {
+	if (self->has_group && !st_write_text(CGROUPS "/cgroup.subtree_control", "+cpu")) {
 		EXPECT_EQ(0, st_in_child(child_is_in_a_group, self));
-		write_text(CGROUPS "/cgroup.subtree_control", "-cpu");
+		st_write_text(CGROUPS "/cgroup.subtree_control", "-cpu");
 	}
 }
 
@@ -334,7 +307,7 @@ static bool is_restricted(void)
 {
 	char group[64];
 
-	return read_text("/proc/self/cgroup", group, sizeof(group)) || strcmp(group, "0::/\n") ||
+	return st_read_text("/proc/self/cgroup", group, sizeof(group)) || strcmp(group, "0::/\n") ||
 	       getpriority(PRIO_PROCESS, 0) > 0;
 }
 
@@ -345,7 +318,7 @@ TEST_F_TIMEOUT(memcg, usual, ST_TIMEOUT)
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2 || is_restricted())
 		SKIP(return, "there are no CPUs for helpers");
-	ASSERT_EQ(0, write_text(WORKERS, "0"));
+	ASSERT_EQ(0, st_write_text(WORKERS, "0"));
 	for (tries = 0; tries < TRIES && !others; tries++) {
 		others = map_and_count_others(self);
 		ASSERT_LE(0, others);

@@ -75,31 +75,6 @@ FIXTURE_VARIANT_ADD(together, huge_four)
 	.advice = MADV_HUGEPAGE,
 };
 
-static int write_workers(const char *workers)
-{
-	int fd = open(WORKERS, O_WRONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, workers, strlen(workers));
-	close(fd);
-	return n == (ssize_t)strlen(workers) ? 0 : -EIO;
-}
-
-static int read_workers(char *workers, size_t size)
-{
-	int fd = open(WORKERS, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, workers, size - 1);
-	close(fd);
-	workers[n > 0 ? n : 0] = 0;
-	return n > 0 ? 0 : -EIO;
-}
-
 /* Memory that nobody has touched, in place of what was there. */
 static int fresh(struct _test_data_together *self, int advice)
 {
@@ -116,8 +91,8 @@ FIXTURE_SETUP(together)
 	self->fd = self->env.iommufd;
 	if (!st_mock_is_there())
 		SKIP(return, "the kernel has no mock IOMMU");
-	ASSERT_EQ(0, read_workers(self->workers, sizeof(self->workers)));
-	ASSERT_EQ(0, write_workers(variant->workers));
+	ASSERT_EQ(0, st_read_text(WORKERS, self->workers, sizeof(self->workers)));
+	ASSERT_EQ(0, st_write_text(WORKERS, variant->workers));
 	ASSERT_EQ(0, st_mock_add(self->fd, self->env.ioas, 0, &self->dev));
 	/* From somewhere between two huge pages on. */
 	self->memory = st_memory(SIZE + ST_HUGE);
@@ -129,7 +104,7 @@ FIXTURE_SETUP(together)
 FIXTURE_TEARDOWN(together)
 {
 	if (*self->workers)
-		EXPECT_EQ(0, write_workers(self->workers));
+		EXPECT_EQ(0, st_write_text(WORKERS, self->workers));
 	EXPECT_EQ(0, st_env_close(&self->env));
 }
 
@@ -217,7 +192,7 @@ TEST_F_TIMEOUT(together, helpers, ST_TIMEOUT)
 		ASSERT_EQ(0, unmap(self));
 	}
 	EXPECT_EQ(!alone, others > 0);
-	ASSERT_EQ(0, write_workers(alone ? "4" : "1"));
+	ASSERT_EQ(0, st_write_text(WORKERS, alone ? "4" : "1"));
 	ASSERT_EQ(0, fresh(self, variant->advice));
 	ASSERT_EQ(0, map(self, ST_RW));
 	EXPECT_EQ(0, all_is_shown(self));

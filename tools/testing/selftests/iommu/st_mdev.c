@@ -19,19 +19,6 @@
 #define SYS_PARENTS	"/sys/class/mdev_bus"
 #define SYS_MDEVS	"/sys/bus/mdev/devices"
 
-static int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 /* Load NAME.ko from wherever the guest keeps its modules. */
 static void load_module(const char *name)
 {
@@ -103,7 +90,7 @@ int st_mdev_create(struct st_mdev *mdev, const char *parent, const char *uuid)
 			return -ENODEV;
 	}
 	snprintf(path, sizeof(path), "%s/create", type);
-	return write_text(path, uuid);
+	return st_write_text(path, uuid);
 }
 
 /* Open the device's node, once more if need be; @mdev->dev holds the result. */
@@ -135,5 +122,5 @@ int st_mdev_remove(struct st_mdev *mdev)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), SYS_MDEVS "/%s/remove", mdev->uuid);
-	return write_text(path, "1");
+	return st_write_text(path, "1");
 }

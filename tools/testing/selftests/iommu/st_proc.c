@@ -322,6 +322,35 @@ void st_sleep_ms(unsigned int ms)
 	nanosleep(&ts, NULL);
 }
 
+/* What a short file holds, as a string; -EIO if that is nothing. */
+int st_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n > 0 ? 0 : -EIO;
+}
+
+/* Write all of @text at once, as sysfs wants it. */
+int st_write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, strlen(text));
+	rc = n == (ssize_t)strlen(text) ? 0 : n < 0 ? -errno : -EIO;
+	close(fd);
+	return rc;
+}
+
 /* Private memory, not touched yet; NULL when there is none. */
 void *st_memory(size_t size)
 {
